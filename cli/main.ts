@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+// The `schakel` command. Only the help texts are loaded here; a command loads its own work when it runs.
+import "./node-version.js";
+import { Command } from "commander";
+import { VERSION } from "../core/version.js";
+
+const program = new Command("schakel")
+  .description(
+    "A secure exchange network between organisations: inway, outway, directory and a provable log.",
+  )
+  .version(VERSION, "-V, --version", "print the version")
+  .helpOption("-h, --help", "show help")
+  .helpCommand(false)
+  .showHelpAfterError("(use --help to see what is allowed)")
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, "schakel: error: ")),
+  })
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? 0 : 2);
+  });
+
+program.parse();

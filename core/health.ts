@@ -1,0 +1,83 @@
+// Health and metrics of a process, on a loopback port of their own: /health/live, /health/ready, /metrics.
+import { createServer, type Server } from "node:http";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { Address } from "./address.js";
+import type { Lifecycle } from "./lifecycle.js";
+import { listen } from "./listen.js";
+
+/** One condition for being ready; `problem` is undefined when all is well, else one sentence without secrets. */
+export interface ReadyCheck {
+  readonly name: string;
+  readonly problem: () => string | undefined;
+}
+
+/** What a process tells about itself. */
+export class Health {
+  readonly registry = new Registry();
+  readonly #checks: ReadyCheck[] = [];
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Adds a condition that must hold for /health/ready to answer 200. */
+  addCheck(check: ReadyCheck): void {
+    this.#checks.push(check);
+  }
+
+  /** The conditions that do not hold, by name; empty when the process is ready. */
+  problems(): Readonly<Record<string, string>> {
+    const found = this.#checks.map(({ name, problem }) => [name, problem()] as const);
+    return Object.fromEntries(
+      found.filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+  }
+}
+
+const createHealthServer = (health: Health): Server =>
+  createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
+    const json = (status: number, body: unknown): void => {
+      response.writeHead(status, {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+      });
+      response.end(`${JSON.stringify(body)}\n`);
+    };
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      json(405, { error: "only GET" });
+    } else if (request.url === "/health/live") {
+      json(200, { live: true });
+    } else if (request.url === "/health/ready") {
+      const problems = health.problems();
+      const ready = Object.keys(problems).length === 0;
+      json(ready ? 200 : 503, { ready, problems });
+    } else if (request.url === "/metrics") {
+      health.registry.metrics().then(
+        (page) => {
+          response.writeHead(200, { "Content-Type": health.registry.contentType });
+          response.end(page);
+        },
+        () => json(500, { error: "the metrics could not be collected" }),
+      );
+    } else {
+      json(404, { error: "there are /health/live, /health/ready and /metrics" });
+    }
+  });
+
+/** Serves health and metrics until the process stops. Returns the address in use. */
+export const serveHealth = async (
+  health: Health,
+  address: Address,
+  lifecycle: Lifecycle,
+): Promise<Address> => {
+  const server = createHealthServer(health);
+  lifecycle.onStop(
+    "health",
+    () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  );
+  return listen(server, address);
+};

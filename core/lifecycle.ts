@@ -1,0 +1,77 @@
+// Starting and stopping in order. What was started last is stopped first; a start that fails half-way
+// stops what it had started.
+import type { Log } from "./log.js";
+
+/** Ends one part of a process. Runs at most once. */
+export type Stop = () => Promise<void> | void;
+
+/** Collects what must be stopped. */
+export class Lifecycle {
+  readonly #stops: { readonly name: string; readonly stop: Stop }[] = [];
+  readonly #aborter = new AbortController();
+  #stopping: Promise<void> | undefined;
+
+  constructor(private readonly log: Log) {}
+
+  /** Aborts when the stop begins. For loops and long waits. */
+  get signal(): AbortSignal {
+    return this.#aborter.signal;
+  }
+
+  /** Adds something to be stopped, before all that was added earlier. */
+  onStop(name: string, stop: Stop): void {
+    this.#stops.push({ name, stop });
+  }
+
+  /** Stops everything, last started first. A part that fails is logged and does not keep the others from stopping. Always the same promise. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #stopAll(): Promise<void> {
+    this.#aborter.abort();
+    for (const { name, stop } of this.#stops.reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        this.log.error({ err: error, part: name }, "a part did not stop cleanly");
+      }
+    }
+  }
+}
+
+/**
+ * Runs a process until SIGINT or SIGTERM, then stops it and resolves. A second signal, or the deadline,
+ * ends the process at once with exit code 1. When `start` fails, what it had started is stopped and the error is thrown on.
+ *
+ * @param deadlineMs how long the stop may take
+ */
+export const runUntilSignal = async (
+  log: Log,
+  deadlineMs: number,
+  start: (lifecycle: Lifecycle) => Promise<void>,
+): Promise<void> => {
+  const lifecycle = new Lifecycle(log);
+  const signalled = new Promise<string>((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+  try {
+    await start(lifecycle);
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+  const signal = await signalled;
+  log.info({ signal }, "stopping");
+  const giveUp = (): never => {
+    log.error({}, "ended before everything had stopped");
+    process.exit(1);
+  };
+  process.once("SIGINT", giveUp);
+  process.once("SIGTERM", giveUp);
+  setTimeout(giveUp, deadlineMs).unref();
+  await lifecycle.stop();
+  log.info({}, "stopped");
+};

@@ -1,0 +1,246 @@
+// Settings of a process: one table gives the flags, the environment variables, the checks, the help
+// text and docs/settings.md. All mistakes are reported together, before anything is started.
+import { parseAddress, isHostName, type Address } from "./address.js";
+
+/** One setting: how it is written, what it becomes, and what a reader should know. */
+export interface Setting<T> {
+  /** What the value looks like, for help texts: "HOST:PORT", "FILE", … Empty for a switch. */
+  readonly form: string;
+  /** One sentence: what it does. */
+  readonly text: string;
+  /** What is allowed, for error messages: "a number from 1 to 100". */
+  readonly allowed: string;
+  /** The written form of the default; undefined for a setting that must be given or may be absent. */
+  readonly defaultText: string | undefined;
+  readonly required: boolean;
+  /** Takes the written form; undefined when it is not allowed. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+type Table = Readonly<Record<string, Setting<unknown>>>;
+
+/** The values of a table, by the table's keys. An optional setting without default may be undefined. */
+export type SettingsOf<T extends Table> = {
+  readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never;
+};
+
+interface About {
+  readonly text: string;
+  readonly default?: string;
+}
+
+const make = <T>(
+  form: string,
+  allowed: string,
+  parse: (text: string) => T | undefined,
+  about: About,
+): Setting<T> => ({
+  form,
+  allowed,
+  parse,
+  text: about.text,
+  defaultText: about.default,
+  required: about.default === undefined,
+});
+
+/** Turns a setting without default into one that may be left out; its value is then undefined. */
+export const optional = <T>(setting: Setting<T>): Setting<T | undefined> => ({
+  ...setting,
+  required: false,
+});
+
+/** Any text of 1 to 1000 characters. */
+export const text = (form: string, about: About): Setting<string> =>
+  make(
+    form,
+    "1 to 1000 characters",
+    (t) => (t.length >= 1 && t.length <= 1000 ? t : undefined),
+    about,
+  );
+
+/** A path in the file system. */
+export const path = (form: "FILE" | "DIR", about: About): Setting<string> =>
+  make(form, "a path", (t) => (t === "" || t.includes("\0") ? undefined : t), about);
+
+/** "host:port". */
+export const address = (about: About): Setting<Address> =>
+  make("HOST:PORT", "HOST:PORT, with a port from 0 to 65535", parseAddress, about);
+
+/** Loopback "host:port": localhost, 127.x.x.x or [::1]. */
+export const loopbackAddress = (about: About): Setting<Address> =>
+  make(
+    "HOST:PORT",
+    "HOST:PORT on loopback: localhost, 127.x.x.x or [::1]",
+    (t) => {
+      const parsed = parseAddress(t);
+      return parsed !== undefined && isLoopback(parsed.host) ? parsed : undefined;
+    },
+    about,
+  );
+
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127\.[0-9.]+$/.test(host);
+
+/** A whole number within bounds. */
+export const integer = (min: number, max: number, about: About): Setting<number> =>
+  make(
+    "N",
+    `a whole number from ${String(min)} to ${String(max)}`,
+    (t) => {
+      const value = /^(0|[1-9][0-9]{0,14})$/.test(t) ? Number(t) : NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+    about,
+  );
+
+const scaled = (units: Readonly<Record<string, number>>, pattern: RegExp) => (t: string) => {
+  const match = pattern.exec(t);
+  const factor = units[match?.[2] ?? ""];
+  return match === null || factor === undefined ? undefined : Number(match[1]) * factor;
+};
+
+const milliseconds = scaled(
+  { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 },
+  /^(0|[1-9][0-9]{0,8})(ms|s|m|h)$/,
+);
+
+/** A length of time such as 500ms, 30s, 5m or 72h; the value is in milliseconds. */
+export const duration = (about: About): Setting<number> =>
+  make("TIME", "a time such as 500ms, 30s, 5m or 72h", milliseconds, about);
+
+const byteCount = scaled(
+  { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 },
+  /^(0|[1-9][0-9]{0,8})(KiB|MiB|GiB)?$/,
+);
+
+/** A number of bytes such as 65536, 64KiB or 1MiB. */
+export const bytes = (about: About): Setting<number> =>
+  make("SIZE", "a size such as 65536, 64KiB or 1MiB", byteCount, about);
+
+/** One of a few words. */
+export const choice = <const W extends readonly string[]>(
+  words: W,
+  about: About,
+): Setting<W[number]> =>
+  make(
+    words.join("|"),
+    `one of ${words.join(", ")}`,
+    (t) => words.find((word) => word === t),
+    about,
+  );
+
+/** On or off: a flag without a value, or true/false in the environment. Off unless given. */
+export const toggle = (text: string): Setting<boolean> =>
+  make("", "true or false", (t) => (t === "true" ? true : t === "false" ? false : undefined), {
+    text,
+    default: "false",
+  });
+
+const parseHostTable = (t: string): ReadonlyMap<string, string> | undefined => {
+  if (t === "") return new Map();
+  const pairs = t.split(",").map((pair) => pair.split("="));
+  const valid = pairs.every(
+    ([name, ip, ...rest]) =>
+      rest.length === 0 &&
+      name !== undefined &&
+      isHostName(name) &&
+      /^[0-9a-fA-F:.]+$/.test(ip ?? ""),
+  );
+  return valid ? new Map(pairs.map(([name = "", ip = ""]) => [name.toLowerCase(), ip])) : undefined;
+};
+
+/** Fixed answers instead of DNS: NAME=IP,NAME=IP. */
+export const hostTable = (about: About): Setting<ReadonlyMap<string, string>> =>
+  make("NAME=IP,…", "NAME=IP pairs separated by commas", parseHostTable, about);
+
+/** How much is logged. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** How a line looks: `auto` is text on a terminal and JSON elsewhere. */
+export const LOG_FORMATS = ["auto", "json", "text"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** The settings that every process has. */
+export const COMMON_SETTINGS = {
+  logLevel: choice(LOG_LEVELS, { text: "How much the process logs.", default: "info" }),
+  logFormat: choice(LOG_FORMATS, {
+    text: "How its log looks; auto is text on a terminal and JSON elsewhere.",
+    default: "auto",
+  }),
+  stopTimeout: duration({
+    text: "How long running work may take to finish when the process stops.",
+    default: "30s",
+  }),
+} as const;
+
+/** The flag of a table's key: `logLevel` is `--log-level`. */
+export const flagOf = (key: string): string => `--${kebab(key)}`;
+
+/** The environment variable of a key: `logLevel` of the inway is `SCHAKEL_INWAY_LOG_LEVEL`. */
+export const variableOf = (process: string, key: string): string =>
+  `SCHAKEL_${process.toUpperCase()}_${kebab(key).replaceAll("-", "_").toUpperCase()}`;
+
+const kebab = (key: string): string =>
+  key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** All that is wrong with the settings of a process, one line each. */
+export class SettingsError extends Error {
+  constructor(readonly mistakes: readonly string[]) {
+    super(mistakes.join("\n"));
+    this.name = "SettingsError";
+  }
+}
+
+/** The processes that take settings; a variable SCHAKEL_X_… of any other X is a mistake. */
+export const PROCESSES = ["directory", "inway", "outway"] as const;
+export type ProcessName = (typeof PROCESSES)[number];
+
+const unknownVariables = (process: ProcessName, table: Table, env: NodeJS.ProcessEnv): string[] => {
+  const known = new Set(Object.keys(table).map((key) => variableOf(process, key)));
+  const others = PROCESSES.filter((name) => name !== process).map(
+    (name) => `SCHAKEL_${name.toUpperCase()}_`,
+  );
+  return Object.keys(env)
+    .filter((name) => name.startsWith("SCHAKEL_") && !known.has(name))
+    .filter((name) => !others.some((prefix) => name.startsWith(prefix)))
+    .map(
+      (name) =>
+        `${name}: there is no setting with this name; 'schakel ${process} --help' lists them`,
+    );
+};
+
+/**
+ * Reads the settings of one process. A flag wins over its environment variable, which wins over the default.
+ *
+ * @param flags the values given on the command line, by the table's keys; a switch that was given is true
+ * @param env the process's environment; names of other Schakel processes are left alone
+ * @throws SettingsError naming every mistake at once
+ */
+export const readSettings = <T extends Table>(
+  process: ProcessName,
+  table: T,
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+  env: NodeJS.ProcessEnv,
+): SettingsOf<T> => {
+  const mistakes = unknownVariables(process, table, env);
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries(table)) {
+    const variable = variableOf(process, key);
+    const flag = flags[key];
+    const [name, written] =
+      flag !== undefined
+        ? [flagOf(key), String(flag)]
+        : [variable, env[variable] ?? setting.defaultText];
+    if (written === undefined) {
+      if (setting.required)
+        mistakes.push(`${flagOf(key)} is missing (or ${variable}): ${setting.allowed}`);
+      continue;
+    }
+    values[key] = setting.parse(written);
+    if (values[key] === undefined)
+      mistakes.push(`${name}: found "${written}", allowed is ${setting.allowed}`);
+  }
+  if (mistakes.length > 0) throw new SettingsError(mistakes);
+  return Object.freeze(values) as SettingsOf<T>;
+};
