@@ -3,6 +3,8 @@
 import "./node-version.js";
 import { Command } from "commander";
 import { VERSION } from "../core/version.js";
+import { register as registerInway } from "./inway.js";
+import { register as registerOutway } from "./outway.js";
 
 const program = new Command("schakel")
   .description(
@@ -18,5 +20,8 @@ const program = new Command("schakel")
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
+
+registerInway(program);
+registerOutway(program);
 
 program.parse();

@@ -1,9 +1,10 @@
 // The one way to reach another organisation: which addresses may be dialled at all, resolved once, and
 // the peer checked before the first byte. What the certificate must be is handed in by certs/.
 import { lookup } from "node:dns/promises";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { formatAddress, type Address } from "./address.js";
+import { isPublicAddress } from "./public-address.js";
 
 /** Which addresses of other organisations may be dialled. */
 export interface DialPolicy {
@@ -24,46 +25,6 @@ export class DialRefused extends Error {
   }
 }
 
-const NOT_PUBLIC = new BlockList();
-// RFC 6890 and its registries: this network, private, shared, loopback, link-local, documentation, benchmarks, multicast, reserved.
-for (const [net, bits] of [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.0.0.0", 24],
-  ["192.0.2.0", 24],
-  ["192.168.0.0", 16],
-  ["198.18.0.0", 15],
-  ["198.51.100.0", 24],
-  ["203.0.113.0", 24],
-  ["224.0.0.0", 4],
-  ["240.0.0.0", 4],
-] as const) {
-  NOT_PUBLIC.addSubnet(net, bits, "ipv4");
-}
-for (const [net, bits] of [
-  ["::", 128],
-  ["::1", 128],
-  ["64:ff9b:1::", 48],
-  ["100::", 64],
-  ["2001:db8::", 32],
-  ["fc00::", 7],
-  ["fe80::", 10],
-  ["ff00::", 8],
-] as const) {
-  NOT_PUBLIC.addSubnet(net, bits, "ipv6");
-}
-
-const isPublic = (ip: string): boolean => {
-  const mapped = /^::ffff:([0-9.]+)$/i.exec(ip)?.[1];
-  return mapped === undefined
-    ? !NOT_PUBLIC.check(ip, isIP(ip) === 6 ? "ipv6" : "ipv4")
-    : isPublic(mapped);
-};
-
 /**
  * Checks an address against the policy and resolves its name once.
  *
@@ -77,7 +38,7 @@ export const resolveAddress = async (address: Address, policy: DialPolicy): Prom
   }
   const fixed = policy.hosts.get(host) ?? (isIP(host) === 0 ? undefined : host);
   const ip = fixed ?? (await lookup(host)).address;
-  if (!policy.privateAddresses && !isPublic(ip)) {
+  if (!policy.privateAddresses && !isPublicAddress(ip)) {
     throw new DialRefused(
       address,
       "it resolves to a loopback, link-local, private or reserved address",
@@ -98,46 +59,62 @@ export interface Dialling {
 
 class DialTimeout extends Error {
   readonly code = "ETIMEDOUT";
+  constructor(address: Address, timeoutMs: number) {
+    super(`no connection with ${formatAddress(address)} within ${String(timeoutMs)} ms`);
+    this.name = "DialTimeout";
+  }
 }
+
+const handshake = (ip: string, { address, tls }: Dialling, deadline: AbortSignal) =>
+  new Promise<TLSSocket>((resolve, reject) => {
+    const socket = connect({
+      ...tls,
+      host: ip,
+      port: address.port,
+      servername: isIP(address.host) === 0 ? address.host : "",
+      rejectUnauthorized: true,
+    });
+    const expired = (): void => {
+      socket.destroy(deadline.reason as Error);
+    };
+    const failed = (error: Error): void => {
+      deadline.removeEventListener("abort", expired);
+      reject(error);
+    };
+    deadline.addEventListener("abort", expired);
+    socket.setNoDelay(true);
+    socket.once("error", failed);
+    socket.once("secureConnect", () => {
+      deadline.removeEventListener("abort", expired);
+      socket.removeListener("error", failed);
+      resolve(socket);
+    });
+  });
 
 /**
  * Opens a TLS connection to another organisation. Resolves when the handshake is done and the
  * certificate has passed every check of `tls`, before any byte of ours has been sent. The socket is
  * the caller's; it has no error listener yet.
  *
- * @throws DialRefused, the resolver's or the system's error, or the error of `checkServerIdentity`
+ * @throws DialRefused, an error with the code ETIMEDOUT, the resolver's or the system's error, or the
+ *   error of `checkServerIdentity`
  */
-export const dial = async ({ address, policy, tls, timeoutMs }: Dialling): Promise<TLSSocket> => {
-  const deadline = performance.now() + timeoutMs;
-  const ip = await resolveAddress(address, policy);
-  return await new Promise<TLSSocket>((resolve, reject) => {
-    const servername = isIP(address.host) === 0 ? address.host : "";
-    const socket = connect({
-      ...tls,
-      host: ip,
-      port: address.port,
-      servername,
-      rejectUnauthorized: true,
+export const dial = async (dialling: Dialling): Promise<TLSSocket> => {
+  const { address, policy, timeoutMs } = dialling;
+  const deadline = new AbortController();
+  const timer = setTimeout(
+    () => deadline.abort(new DialTimeout(address, timeoutMs)),
+    Math.max(1, timeoutMs),
+  );
+  try {
+    // A resolver cannot be interrupted: a late answer is not waited for.
+    const late = new Promise<never>((_, reject) => {
+      deadline.signal.addEventListener("abort", () => reject(deadline.signal.reason as Error));
     });
-    const timer = setTimeout(
-      () => {
-        socket.destroy(
-          new DialTimeout(
-            `no connection with ${formatAddress(address)} within ${String(timeoutMs)} ms`,
-          ),
-        );
-      },
-      Math.max(1, deadline - performance.now()),
-    );
-    socket.setNoDelay(true);
-    socket.once("error", (error: Error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    socket.once("secureConnect", () => {
-      clearTimeout(timer);
-      socket.removeAllListeners("error");
-      resolve(socket);
-    });
-  });
+    late.catch(() => undefined);
+    const ip = await Promise.race([resolveAddress(address, policy), late]);
+    return await handshake(ip, dialling, deadline.signal);
+  } finally {
+    clearTimeout(timer);
+  }
 };

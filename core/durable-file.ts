@@ -15,7 +15,7 @@ const syncFolder = async (path: string): Promise<void> => {
 
 /**
  * Replaces a file's content: written beside it, synced, renamed over it, and the folder synced. When
- * it rejects, the old content is still there.
+ * it rejects, the old or the new content is there, whole; only when it resolves does a power cut leave the new.
  *
  * @param mode the permissions of a new file, 0o600 unless said otherwise
  */

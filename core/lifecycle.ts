@@ -42,10 +42,11 @@ export class Lifecycle {
 }
 
 /**
- * Runs a process until SIGINT or SIGTERM, then stops it and resolves. A second signal, or the deadline,
- * ends the process at once with exit code 1. When `start` fails, what it had started is stopped and the error is thrown on.
+ * Runs a process until SIGINT or SIGTERM, then stops it and resolves. A signal during the start is
+ * obeyed when the start has ended. A second signal, or the deadline, ends the process at once with exit
+ * code 1. When `start` fails, what it had started is stopped and the error is thrown on.
  *
- * @param deadlineMs how long the stop may take
+ * @param deadlineMs how long the start's rest and the stop may take together after the signal
  */
 export const runUntilSignal = async (
   log: Log,
@@ -53,9 +54,22 @@ export const runUntilSignal = async (
   start: (lifecycle: Lifecycle) => Promise<void>,
 ): Promise<void> => {
   const lifecycle = new Lifecycle(log);
-  const signalled = new Promise<string>((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
+  const giveUp = (): never => {
+    log.error({}, "ended before everything had stopped");
+    process.exit(1);
+  };
+  const signalled = new Promise<void>((resolve) => {
+    const first = (signal: string): void => {
+      for (const name of ["SIGINT", "SIGTERM"]) {
+        process.removeListener(name, first);
+        process.once(name, giveUp);
+      }
+      setTimeout(giveUp, deadlineMs).unref();
+      log.info({ signal }, "stopping");
+      resolve();
+    };
+    process.on("SIGINT", first);
+    process.on("SIGTERM", first);
   });
   try {
     await start(lifecycle);
@@ -63,15 +77,7 @@ export const runUntilSignal = async (
     await lifecycle.stop();
     throw error;
   }
-  const signal = await signalled;
-  log.info({ signal }, "stopping");
-  const giveUp = (): never => {
-    log.error({}, "ended before everything had stopped");
-    process.exit(1);
-  };
-  process.once("SIGINT", giveUp);
-  process.once("SIGTERM", giveUp);
-  setTimeout(giveUp, deadlineMs).unref();
+  await signalled;
   await lifecycle.stop();
   log.info({}, "stopped");
 };

@@ -23,17 +23,23 @@ const isDotSegment = (text: string): boolean => text === "." || text === "..";
 /** The rule for peer ids when a group states none: 20 digits, as an OIN has. */
 export const PEER_ID_PATTERN_DEFAULT = "^[0-9]{20}$";
 
+const PEER_ID = /^[^\s/\p{C}]+$/u;
+
 /** How a group checks peer ids. */
 export type PeerIdRule = (text: string) => PeerId | undefined;
 
 /**
- * Makes the group's rule for peer ids from its pattern, a regular expression over the whole id. Ids
- * are case-sensitive; whatever the pattern says, an id has 1 to 255 characters without "/", controls or spaces.
+ * Makes the group's rule for peer ids from its pattern, a regular expression over the whole id, also
+ * without "^" and "$". Ids are case-sensitive; whatever the pattern says, an id has 1 to 255 characters
+ * without "/", controls or spaces, and is not "." or "..".
+ *
+ * @throws SyntaxError when the pattern is no regular expression
  */
 export const peerIdRule = (pattern: string): PeerIdRule => {
-  const allowed = new RegExp(pattern, "u");
+  // Compiled alone first: "a)|(b" is no expression, and only looks like one between our brackets.
+  const allowed = new RegExp(`^(?:${new RegExp(pattern, "u").source})$`, "u");
   return (text) =>
-    text.length <= 255 && /^[^\s/\p{Cc}]+$/u.test(text) && allowed.test(text)
+    text.length <= 255 && PEER_ID.test(text) && !isDotSegment(text) && allowed.test(text)
       ? (text as PeerId)
       : undefined;
 };

@@ -1,6 +1,6 @@
 // The one place that tries again in a loop.
 
-/** How long to wait after the n-th failure in a row (1, 2, …): exponential between two bounds, fully jittered. */
+/** How long to wait after the n-th failure in a row (1, 2, …): exponential between two bounds, half of it random. */
 export interface Backoff {
   readonly firstMs: number;
   readonly maxMs: number;

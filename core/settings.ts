@@ -1,6 +1,8 @@
 // Settings of a process: one table gives the flags, the environment variables, the checks, the help
 // text and docs/settings.md. All mistakes are reported together, before anything is started.
+import { isIP } from "node:net";
 import { parseAddress, isHostName, type Address } from "./address.js";
+import { parseComponentName, type ComponentName } from "./names.js";
 
 /** One setting: how it is written, what it becomes, and what a reader should know. */
 export interface Setting<T> {
@@ -49,14 +51,18 @@ export const optional = <T>(setting: Setting<T>): Setting<T | undefined> => ({
   required: false,
 });
 
-/** Any text of 1 to 1000 characters. */
+/** Any text of 1 to 1000 characters without control characters. */
 export const text = (form: string, about: About): Setting<string> =>
   make(
     form,
-    "1 to 1000 characters",
-    (t) => (t.length >= 1 && t.length <= 1000 ? t : undefined),
+    "1 to 1000 characters without control characters",
+    (t) => (/^\P{Cc}{1,1000}$/u.test(t) ? t : undefined),
     about,
   );
+
+/** The name of an inway or outway. */
+export const componentName = (about: About): Setting<ComponentName> =>
+  make("NAME", "1 to 100 of a-z A-Z 0-9 - . _", parseComponentName, about);
 
 /** A path in the file system. */
 export const path = (form: "FILE" | "DIR", about: About): Setting<string> =>
@@ -93,29 +99,43 @@ export const integer = (min: number, max: number, about: About): Setting<number>
     about,
   );
 
-const scaled = (units: Readonly<Record<string, number>>, pattern: RegExp) => (t: string) => {
-  const match = pattern.exec(t);
-  const factor = units[match?.[2] ?? ""];
-  return match === null || factor === undefined ? undefined : Number(match[1]) * factor;
-};
+interface Scale {
+  readonly units: Readonly<Record<string, number>>;
+  /** The largest value, in the smallest unit. The smallest is 1: nought would switch a limit off. */
+  readonly max: number;
+}
 
-const milliseconds = scaled(
-  { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 },
-  /^(0|[1-9][0-9]{0,8})(ms|s|m|h)$/,
-);
+const scaled =
+  (pattern: RegExp, { units, max }: Scale) =>
+  (t: string) => {
+    const match = pattern.exec(t);
+    const factor = units[match?.[2] ?? ""];
+    const value = match === null || factor === undefined ? 0 : Number(match[1]) * factor;
+    return value >= 1 && value <= max ? value : undefined;
+  };
 
-/** A length of time such as 500ms, 30s, 5m or 72h; the value is in milliseconds. */
+// Node's timers take no more than 2^31 - 1 ms and fire at once beyond it.
+const milliseconds = scaled(/^([1-9][0-9]{0,8})(ms|s|m|h)$/, {
+  units: { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 },
+  max: 500 * 3_600_000,
+});
+
+/** A length of time such as 500ms, 30s, 5m or 72h, from 1ms to 500h; the value is in milliseconds. */
 export const duration = (about: About): Setting<number> =>
-  make("TIME", "a time such as 500ms, 30s, 5m or 72h", milliseconds, about);
+  make("TIME", "a time such as 500ms, 30s, 5m or 72h, from 1ms to 500h", milliseconds, about);
 
-const byteCount = scaled(
-  { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 },
-  /^(0|[1-9][0-9]{0,8})(KiB|MiB|GiB)?$/,
-);
+const byteCount = scaled(/^([1-9][0-9]{0,11})(KiB|MiB|GiB)?$/, {
+  units: { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 },
+  max: 1024 ** 4,
+});
 
-/** A number of bytes such as 65536, 64KiB or 1MiB. */
+/** A number of bytes such as 65536, 64KiB or 1MiB, from 1 to 1024GiB. */
 export const bytes = (about: About): Setting<number> =>
-  make("SIZE", "a size such as 65536, 64KiB or 1MiB", byteCount, about);
+  make("SIZE", "a size such as 65536, 64KiB or 1MiB, from 1 to 1024GiB", byteCount, about);
+
+/** A DNS host name; the value is in lower case. */
+export const hostName = (about: About): Setting<string> =>
+  make("NAME", "a DNS host name", (t) => (isHostName(t) ? t.toLowerCase() : undefined), about);
 
 /** One of a few words. */
 export const choice = <const W extends readonly string[]>(
@@ -137,21 +157,18 @@ export const toggle = (text: string): Setting<boolean> =>
   });
 
 const parseHostTable = (t: string): ReadonlyMap<string, string> | undefined => {
-  if (t === "") return new Map();
-  const pairs = t.split(",").map((pair) => pair.split("="));
-  const valid = pairs.every(
-    ([name, ip, ...rest]) =>
-      rest.length === 0 &&
-      name !== undefined &&
-      isHostName(name) &&
-      /^[0-9a-fA-F:.]+$/.test(ip ?? ""),
-  );
-  return valid ? new Map(pairs.map(([name = "", ip = ""]) => [name.toLowerCase(), ip])) : undefined;
+  const table = new Map<string, string>();
+  for (const pair of t === "" ? [] : t.split(",")) {
+    const [name = "", ip = "", ...rest] = pair.toLowerCase().split("=");
+    if (rest.length > 0 || !isHostName(name) || isIP(ip) === 0 || table.has(name)) return undefined;
+    table.set(name, ip);
+  }
+  return table;
 };
 
-/** Fixed answers instead of DNS: NAME=IP,NAME=IP. */
+/** Fixed answers instead of DNS: NAME=IP,NAME=IP, each name once. */
 export const hostTable = (about: About): Setting<ReadonlyMap<string, string>> =>
-  make("NAME=IP,…", "NAME=IP pairs separated by commas", parseHostTable, about);
+  make("NAME=IP,…", "NAME=IP pairs separated by commas, each name once", parseHostTable, about);
 
 /** How much is logged. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;

@@ -1,0 +1,104 @@
+// The fields of an X.509 certificate that Node.js does not give, or gives only as joined text.
+import type { KeyObject, X509Certificate } from "node:crypto";
+import { CertificateError } from "./certificate-error.js";
+import { childrenOf, expectTag, readDer, readOid, TAG } from "./der.js";
+import { describeName, readName, type Attribute } from "./distinguished-name.js";
+import { readExtensions, type Extensions } from "./extensions.js";
+
+/** A certificate taken apart (RFC 5280, 4.1). */
+export interface CertificateFields {
+  readonly issuer: readonly Attribute[];
+  readonly subject: readonly Attribute[];
+  /** Whether subject and issuer are the same bytes. */
+  readonly selfIssued: boolean;
+  /** The SubjectPublicKeyInfo as it stands in the certificate. */
+  readonly publicKeyInfo: Buffer;
+  /** The object identifier of the issuer's signature algorithm. */
+  readonly signatureAlgorithm: string;
+  readonly extensions: Extensions;
+}
+
+const read = (der: Uint8Array): CertificateFields => {
+  const [tbs, outer] = childrenOf(readDer(der, TAG.sequence));
+  const fields = [...childrenOf(expectTag(tbs, TAG.sequence))];
+  if (fields[0]?.tag === TAG.explicit(0)) fields.shift();
+  const [, inner, issuer, , subject, key, ...optional] = fields;
+  const algorithm = expectTag(outer, TAG.sequence);
+  if (!algorithm.bytes.equals(expectTag(inner, TAG.sequence).bytes)) {
+    throw new CertificateError("the certificate names two different signature algorithms");
+  }
+  const extensions = optional.find(({ tag }) => tag === TAG.explicit(3));
+  return {
+    issuer: readName(issuer),
+    subject: readName(subject),
+    selfIssued: expectTag(issuer, TAG.sequence).bytes.equals(
+      expectTag(subject, TAG.sequence).bytes,
+    ),
+    publicKeyInfo: expectTag(key, TAG.sequence).bytes,
+    signatureAlgorithm: readOid(childrenOf(algorithm)[0]),
+    extensions: extensions === undefined ? new Map() : readExtensions(childrenOf(extensions)[0]),
+  };
+};
+
+const known = new WeakMap<X509Certificate, CertificateFields>();
+
+/**
+ * Takes a certificate apart; the result is kept as long as the certificate is.
+ *
+ * @throws CertificateError when it is not strict DER or has an extension twice
+ */
+export const fieldsOf = (certificate: X509Certificate): CertificateFields => {
+  const fields = known.get(certificate) ?? read(certificate.raw);
+  known.set(certificate, fields);
+  return fields;
+};
+
+/** A certificate's subject for messages; safe to log whoever wrote it. */
+export const describeSubject = (certificate: X509Certificate): string => {
+  try {
+    return describeName(fieldsOf(certificate).subject);
+  } catch {
+    return "(unreadable)";
+  }
+};
+
+/** A certificate's issuer for messages; safe to log whoever wrote it. */
+export const describeIssuer = (certificate: X509Certificate): string => {
+  try {
+    return describeName(fieldsOf(certificate).issuer);
+  } catch {
+    return "(unreadable)";
+  }
+};
+
+/** A certificate's public key. Throws CertificateError when it is of a kind that cannot be read. */
+export const publicKeyOf = (certificate: X509Certificate): KeyObject => {
+  try {
+    return certificate.publicKey;
+  } catch (cause) {
+    throw new CertificateError("a key of an unknown kind; allowed are RSA and EC", { cause });
+  }
+};
+
+const CURVES: readonly (string | undefined)[] = ["prime256v1", "secp384r1", "secp521r1"];
+const RSA_BITS_MIN = 2048;
+const RSA_BITS_MAX = 8192;
+
+/** What is wrong with a public key, or undefined: RSA of 2048 to 8192 bits or an EC key on P-256, P-384 or P-521 is allowed. */
+export const keyProblem = (key: KeyObject): string | undefined => {
+  const { modulusLength = 0, publicExponent = 0n, namedCurve } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === "rsa") {
+    if (modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX) {
+      return `an RSA key of ${String(modulusLength)} bits; allowed are ${String(RSA_BITS_MIN)} to ${String(RSA_BITS_MAX)}`;
+    }
+    return publicExponent < 65537n || publicExponent % 2n === 0n
+      ? `an RSA key with the public exponent ${String(publicExponent)}; allowed is an odd number from 65537`
+      : undefined;
+  }
+  if (key.asymmetricKeyType === "ec") {
+    return CURVES.includes(namedCurve)
+      ? undefined
+      : `a key on the curve ${namedCurve ?? "without a name"}; allowed are P-256, P-384 and P-521`;
+  }
+  return `a key of the kind ${key.asymmetricKeyType ?? "unknown"}; allowed are RSA and EC`;
+};

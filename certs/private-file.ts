@@ -1,0 +1,48 @@
+// Files with private keys: made for their owner alone and never overwritten; refused when others may read them.
+import { open, rm, stat } from "node:fs/promises";
+import { systemCode } from "../core/errors.js";
+
+/** A key file that was not written because there is one already. */
+export class KeyFileExists extends Error {
+  readonly hint = "choose another path, or move the old key away first";
+  constructor(path: string) {
+    super(`${path} exists already; a key is never overwritten`);
+    this.name = "KeyFileExists";
+  }
+}
+
+/**
+ * Writes a new key file with mode 0600 and makes it durable.
+ *
+ * @throws KeyFileExists when there is a file at the path, whatever it holds
+ */
+export const createKeyFile = async (path: string, pem: string): Promise<void> => {
+  let file;
+  try {
+    file = await open(path, "wx", 0o600);
+  } catch (error) {
+    throw systemCode(error) === "EEXIST" ? new KeyFileExists(path) : error;
+  }
+  try {
+    await file.writeFile(pem);
+    await file.sync();
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+};
+
+/**
+ * Says who else may read a key file, or undefined when nobody. A file that root owns may be readable by
+ * its group: that is how container platforms hand a secret to a process without root's rights.
+ */
+export const exposureOf = async (path: string): Promise<string | undefined> => {
+  const { mode, uid } = await stat(path);
+  const handedOver = uid === 0 && process.getuid?.() !== 0;
+  const exposed = process.platform !== "win32" && (mode & (handedOver ? 0o037 : 0o077)) !== 0;
+  return exposed
+    ? `key file ${path} is open to others (mode ${(mode & 0o777).toString(8).padStart(4, "0")}): chmod 600 ${path}`
+    : undefined;
+};

@@ -1,0 +1,76 @@
+// A value that comes from files and follows them: read again when one changes, swapped whole, and kept
+// as it was when the new content is wrong.
+import { watchFileChanges } from "../core/watch-file.js";
+
+/** Where a watched value comes from. */
+export interface Watching<T> {
+  readonly paths: readonly string[];
+  /** Reads the value; given the current one, it may return that to say that nothing changed. */
+  readonly read: (current: T | undefined) => Promise<T>;
+  /** Called when a new content is wrong, with the reason; the value stays as it was. */
+  readonly failed: (error: unknown) => void;
+}
+
+// Key and certificate are replaced one after the other: what stands between the two steps is not read.
+const SETTLE_MS = 250;
+
+/** A value read from files, and again after each change. Its owner closes it. */
+export class Watched<T> {
+  readonly #watching: Watching<T>;
+  readonly #listeners = new Set<(value: T) => void>();
+  readonly #stops: readonly (() => void)[];
+  #current: T;
+  #timer: NodeJS.Timeout | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  private constructor(watching: Watching<T>, current: T) {
+    this.#watching = watching;
+    this.#current = current;
+    this.#stops = watching.paths.map((path) => watchFileChanges(path, () => this.reload()));
+  }
+
+  /** Reads the value for the first time and begins to watch. Rejects with what `read` rejects with. */
+  static async open<T>(watching: Watching<T>): Promise<Watched<T>> {
+    return new Watched(watching, await watching.read(undefined));
+  }
+
+  /** The last value that was right. */
+  get current(): T {
+    return this.#current;
+  }
+
+  /** Calls the listener with each new value. Returns the function that ends this. */
+  onChange(listener: (value: T) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Reads again soon. Readings never overlap; several calls within a quarter of a second are one. */
+  reload(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#reading = this.#reading.then(() => this.#read());
+    }, SETTLE_MS).unref();
+  }
+
+  /** Ends the watch; no listener is called from now on. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const stop of this.#stops) stop();
+    this.#listeners.clear();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const value = await this.#watching.read(this.#current);
+      if (this.#closed || value === this.#current) return;
+      this.#current = value;
+      for (const listener of [...this.#listeners]) listener(value);
+    } catch (error) {
+      if (!this.#closed) this.#watching.failed(error);
+    }
+  }
+}

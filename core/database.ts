@@ -1,0 +1,134 @@
+// The database of a process: one SQLite file through Kysely, and the runner of numbered migrations.
+// Rooms write their queries with Kysely's builder, so that a second dialect changes this file alone.
+import { chmodSync, closeSync, openSync } from "node:fs";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { Kysely, SqliteDialect, type SqliteDatabase, type Transaction } from "kysely";
+
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** A database that cannot be used. The message names the file, what was found and what to do. */
+export class DatabaseError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DatabaseError";
+  }
+}
+
+/** One step of a room's schema. Once released it never changes; the next change is the next step. */
+export interface Migration {
+  /** What it does, in a few words. */
+  readonly name: string;
+  /** Makes the change; runs inside a transaction that is undone when it rejects. */
+  readonly up: (db: Kysely<unknown>) => Promise<void>;
+}
+
+/** Kysely's SQLite dialect asks for the shape of better-sqlite3; this gives it on Node's own SQLite. */
+const adapt = (database: DatabaseSync): SqliteDatabase => ({
+  close: () => database.close(),
+  prepare: (text) => {
+    const statement = database.prepare(text);
+    const values = (parameters: readonly unknown[]): SQLInputValue[] => [
+      ...(parameters as readonly SQLInputValue[]),
+    ];
+    return {
+      reader: statement.columns().length > 0,
+      all: (parameters) => statement.all(...values(parameters)),
+      run: (parameters) => statement.run(...values(parameters)),
+      iterate: (parameters) =>
+        statement.iterate(...values(parameters)) as IterableIterator<unknown>,
+    };
+  },
+});
+
+const openFile = (file: string): DatabaseSync => {
+  // SQLite gives its side files the mode of the main file, so that is made first and narrow.
+  closeSync(openSync(file, "a", 0o600));
+  chmodSync(file, 0o600);
+  const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec("PRAGMA journal_mode = WAL");
+    // With FULL a commit is on disk when it returns, also after a power cut.
+    database.exec("PRAGMA synchronous = FULL");
+    database.exec("PRAGMA foreign_keys = ON");
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return database;
+};
+
+/**
+ * Opens a SQLite file, made when it is not there, with mode 0600. What a resolved query or transaction
+ * wrote is durable. Queries may be issued concurrently; they run one after the other. The caller ends it with `destroy()`.
+ *
+ * @throws DatabaseError when the file cannot be opened or is no database
+ */
+export const openDatabase = <Schema>(file: string): Kysely<Schema> => {
+  try {
+    return new Kysely<Schema>({ dialect: new SqliteDialect({ database: adapt(openFile(file)) }) });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DatabaseError(`${file} cannot be opened as a database: ${reason}`, { cause: error });
+  }
+};
+
+interface MigrationTable {
+  readonly schakel_migration: {
+    readonly room: string;
+    readonly number: number;
+    readonly name: string;
+  };
+}
+
+const createMigrationTable = async (db: Kysely<MigrationTable>): Promise<void> => {
+  await db.schema
+    .createTable("schakel_migration")
+    .ifNotExists()
+    .addColumn("room", "varchar(100)", (column) => column.notNull())
+    .addColumn("number", "integer", (column) => column.notNull())
+    .addColumn("name", "text", (column) => column.notNull())
+    .addPrimaryKeyConstraint("schakel_migration_key", ["room", "number"])
+    .execute();
+};
+
+const appliedNumber = async (tx: Transaction<MigrationTable>, room: string): Promise<number> => {
+  // A transaction of SQLite takes the write lock with its first write, so one that changes nothing comes first.
+  await tx.deleteFrom("schakel_migration").where("number", "<", 0).execute();
+  const row = await tx
+    .selectFrom("schakel_migration")
+    .select(({ fn }) => fn.max("number").as("number"))
+    .where("room", "=", room)
+    .executeTakeFirst();
+  return Number(row?.number ?? 0);
+};
+
+/**
+ * Brings a room's tables up to date: applies the migrations that are missing, in order, all in one
+ * transaction that holds the database's write lock, so that two processes never migrate at once.
+ *
+ * @param room whose tables they are; each room counts its own migrations from 1
+ * @throws DatabaseError when the database was written by newer software
+ */
+export const migrate = async <Schema>(
+  database: Kysely<Schema>,
+  room: string,
+  migrations: readonly Migration[],
+): Promise<void> => {
+  const db = database as unknown as Kysely<MigrationTable>;
+  await createMigrationTable(db);
+  await db.transaction().execute(async (tx) => {
+    const done = await appliedNumber(tx, room);
+    if (done > migrations.length) {
+      throw new DatabaseError(
+        `the database has version ${done} of the ${room}'s tables, this software knows ${migrations.length}: ` +
+          "use the newer software, or restore the backup made before it ran",
+      );
+    }
+    for (const [index, { name, up }] of migrations.entries()) {
+      const number = index + 1;
+      if (number <= done) continue;
+      await up(tx as unknown as Kysely<unknown>);
+      await tx.insertInto("schakel_migration").values({ room, number, name }).execute();
+    }
+  });
+};

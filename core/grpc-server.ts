@@ -1,0 +1,203 @@
+// A gRPC server behind a TLS listener of our own. grpc-js's own listener knows no revocation, cannot
+// require TLS 1.3 and says nothing of the clients it refuses; here certs/ decides and each refusal is logged.
+import {
+  Server,
+  ServerCredentials,
+  status,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from "@grpc/grpc-js";
+import type { TlsOptions, TLSSocket } from "node:tls";
+import type { Address } from "./address.js";
+import { grpcError } from "./error-answer.js";
+import { toSchakelError, type Domain } from "./errors.js";
+import type { Log } from "./log.js";
+import { serveTls, type TlsListener } from "./tls-server.js";
+
+const STREAMS_PER_CONNECTION_MAX = 100;
+const METADATA_BYTES_MAX = 16 * 1024;
+const SESSION_MEMORY_MB_MAX = 32;
+const KEEPALIVE_MS = 30_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** How a gRPC server is made. `Identity` is what `admit` finds out about a caller. */
+export interface GrpcServing<Identity> {
+  readonly address: Address;
+  /** TLS options from certs/, for ALPN "h2"; called at the start and on each `reload`. */
+  readonly tls: () => TlsOptions;
+  /** Who the other side is. Throws with the reason when it may not stay. */
+  readonly admit: (socket: TLSSocket) => Identity;
+  readonly connectionsMax: number;
+  /** How large a message of a caller may be, in bytes. */
+  readonly messageBytesMax: number;
+  /** How long running calls may go on after `stop`, in milliseconds. */
+  readonly stopMs: number;
+  /** Who answers, for error answers. */
+  readonly domain: Domain;
+  readonly log: Log;
+}
+
+/** A call that the caller's connection was admitted for. */
+type AnyCall<Req, Res> =
+  | ServerUnaryCall<Req, Res>
+  | ServerReadableStream<Req, Res>
+  | ServerWritableStream<Req, Res>
+  | ServerDuplexStream<Req, Res>;
+
+interface Admitted<Identity> {
+  readonly identity: Identity;
+  readonly sockets: Set<TLSSocket>;
+}
+
+const fingerprintOf = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256;
+
+/**
+ * A gRPC server. Services are added to `grpc` with handlers made by `unary` and `serverStream`, then it listens.
+ */
+export class GrpcServer<Identity> {
+  readonly grpc: Server;
+  readonly #serving: GrpcServing<Identity>;
+  /**
+   * Who was admitted, by the fingerprint of the certificate, which is what grpc-js tells of a call's
+   * connection. A certificate has one identity, so calls of different connections are never mixed up.
+   */
+  readonly #admitted = new Map<string, Admitted<Identity>>();
+  #listener: TlsListener | undefined;
+
+  constructor(serving: GrpcServing<Identity>) {
+    this.#serving = serving;
+    this.grpc = new Server({
+      "grpc.max_receive_message_length": serving.messageBytesMax,
+      "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
+      "grpc.max_metadata_size": METADATA_BYTES_MAX,
+      "grpc.keepalive_time_ms": KEEPALIVE_MS,
+      "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+      "grpc.enable_channelz": 0,
+      "grpc-node.max_session_memory": SESSION_MEMORY_MB_MAX,
+    });
+  }
+
+  /**
+   * Starts to listen.
+   *
+   * @returns the address in use
+   * @throws ListenError when the address cannot be listened on
+   */
+  async listen(): Promise<Address> {
+    const { address, tls, admit, connectionsMax, log } = this.#serving;
+    const injector = this.grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#listener = await serveTls({
+      address,
+      tls,
+      connectionsMax,
+      log,
+      admit: (socket) => {
+        const identity = admit(socket);
+        if (socket.alpnProtocol !== "h2")
+          throw new Error("the client does not speak HTTP/2 (ALPN)");
+        return identity;
+      },
+      connected: (socket, identity) => {
+        this.#remember(socket, identity);
+        injector.injectConnection(socket);
+      },
+    });
+    return this.#listener.address;
+  }
+
+  #remember(socket: TLSSocket, identity: Identity): void {
+    const fingerprint = fingerprintOf(socket);
+    const sockets = this.#admitted.get(fingerprint)?.sockets ?? new Set();
+    this.#admitted.set(fingerprint, { identity, sockets: sockets.add(socket) });
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0) this.#admitted.delete(fingerprint);
+    });
+  }
+
+  /** Takes new TLS options into use, and ends the open connections that `admit` lets in no longer. */
+  reload(): void {
+    this.#listener?.reload();
+    for (const { sockets } of this.#admitted.values()) {
+      for (const socket of sockets) {
+        try {
+          this.#serving.admit(socket);
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error);
+          this.#serving.log.warn({ remote: socket.remoteAddress, reason }, "connection ended");
+          socket.destroy();
+        }
+      }
+    }
+  }
+
+  /** Stops listening, lets running calls finish until the deadline, then ends them. */
+  async stop(): Promise<void> {
+    await this.#listener?.close();
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.grpc.forceShutdown();
+        resolve();
+      }, this.#serving.stopMs);
+      this.grpc.tryShutdown(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Who made a call. */
+  caller<Req, Res>(call: AnyCall<Req, Res>): Identity {
+    const fingerprint = call.getAuthContext()?.sslPeerCertificate?.fingerprint256;
+    const admitted = fingerprint === undefined ? undefined : this.#admitted.get(fingerprint);
+    if (admitted === undefined) throw new Error("the call's connection is gone");
+    return admitted.identity;
+  }
+
+  /** The gRPC error for whatever a handler threw; what is not a SchakelError is logged, its cause is not sent. */
+  fail(thrown: unknown, path: string): ReturnType<typeof grpcError> {
+    const error = toSchakelError(thrown);
+    if (error.code === "ERROR_CODE_INTERNAL") {
+      this.#serving.log.error({ err: thrown, path }, "a call failed");
+    }
+    return grpcError(error, this.#serving.domain);
+  }
+
+  /** Makes a unary method of a function. What the function throws becomes the answer. */
+  unary<Req, Res>(
+    work: (request: Req, caller: Identity) => Promise<Res> | Res,
+  ): handleUnaryCall<Req, Res> {
+    return (call, callback) => {
+      const answer = async (): Promise<Res> => await work(call.request, this.caller(call));
+      answer().then(
+        (response) => callback(null, response),
+        (error: unknown) => callback(this.fail(error, call.getPath())),
+      );
+    };
+  }
+
+  /** Makes a server-streaming method of a function, which owns the call from then on. What it throws at once becomes the answer. */
+  serverStream<Req, Res>(
+    work: (call: ServerWritableStream<Req, Res>, caller: Identity) => void,
+  ): handleServerStreamingCall<Req, Res> {
+    return (call) => {
+      try {
+        work(call, this.caller(call));
+      } catch (error) {
+        call.emit("error", this.fail(error, call.getPath()));
+      }
+    };
+  }
+}
+
+/** Ends a stream because its reader is too slow; the reader may come back. */
+export const endSlowReader = <Req, Res>(call: ServerWritableStream<Req, Res>): void => {
+  call.emit("error", {
+    code: status.RESOURCE_EXHAUSTED,
+    details: "the stream is read too slowly; start again",
+  });
+};

@@ -1,0 +1,31 @@
+// Waiting for something that only asking again can show.
+import { repeat } from "../core/retry.js";
+import { check } from "./step.js";
+import type { Running } from "./processes.js";
+
+const PAUSE_MS = 50;
+
+/**
+ * Asks again and again until the answer is yes. A question that fails counts as no.
+ *
+ * @param what the process concerned, and what it has to come to, for the error
+ * @throws StepError when the answer was not yes within `timeoutMs`
+ */
+export const until = async (
+  what: { readonly running: Running; readonly state: string },
+  timeoutMs: number,
+  ask: () => Promise<boolean>,
+): Promise<void> => {
+  const yes = new AbortController();
+  const over = AbortSignal.timeout(timeoutMs);
+  await repeat(AbortSignal.any([yes.signal, over]), {
+    turn: async () => {
+      if (await ask()) yes.abort();
+      return PAUSE_MS;
+    },
+    failed: () => undefined,
+    backoff: { firstMs: PAUSE_MS, maxMs: PAUSE_MS },
+  });
+  const { running, state } = what;
+  check(yes.signal.aborted, `${running.name} was not ${state} in ${String(timeoutMs)} ms`, running);
+};

@@ -1,0 +1,50 @@
+// The inway's one port: connections of peers go to the relay, probes of the directory are answered here.
+import type { TLSSocket } from "node:tls";
+import type { BundleSource } from "../certs/bundle.js";
+import type { GroupSource } from "../certs/group.js";
+import type { PeerIdentity } from "../certs/identity.js";
+import { admit, serverTls } from "../certs/tls.js";
+import type { Address } from "../core/address.js";
+import type { Log } from "../core/log.js";
+import { serveTls, type TlsListener } from "../core/tls-server.js";
+import type { Relay } from "../relay/relay.js";
+
+/** The ALPN name of a health probe (docs/architecture.md): answered with one line, never forwarded. */
+export const PROBE_PROTOCOL = "schakel-probe/1";
+
+const PROBE_TIMEOUT_MS = 5_000;
+
+/** What the listener is made of. */
+export interface InwayListening {
+  readonly address: Address;
+  readonly groups: GroupSource;
+  readonly bundles: BundleSource;
+  readonly relay: Relay<PeerIdentity>;
+  readonly connectionsMax: number;
+  /** Whether the inway would forward an exchange now. */
+  readonly ready: () => boolean;
+  readonly log: Log;
+}
+
+const answerProbe = (socket: TLSSocket, ready: boolean): void => {
+  socket.on("error", () => undefined);
+  socket.setTimeout(PROBE_TIMEOUT_MS, () => socket.destroy());
+  socket.end(ready ? "ready\n" : "unready\n");
+  socket.resume();
+};
+
+/** Listens for peers. The caller reloads the listener when certificate or group change. */
+export const listenForPeers = (options: InwayListening): Promise<TlsListener> => {
+  const { groups, bundles, relay, ready } = options;
+  return serveTls<PeerIdentity>({
+    address: options.address,
+    tls: () => serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, "http/1.1"]),
+    admit: (socket) => admit(socket, groups.current),
+    connected: (socket, peer) => {
+      if (socket.alpnProtocol === PROBE_PROTOCOL) answerProbe(socket, ready());
+      else relay.accept(socket, peer);
+    },
+    connectionsMax: options.connectionsMax,
+    log: options.log,
+  });
+};

@@ -1,0 +1,154 @@
+// The inway process: puts its parts together and runs them until it is told to stop.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { startAnnouncing } from "../catalogue/announcer.js";
+import { BundleSource } from "../certs/bundle.js";
+import { GroupSource } from "../certs/group.js";
+import type { PeerIdentity } from "../certs/identity.js";
+import { formatAddress } from "../core/address.js";
+import { systemClock } from "../core/clock.js";
+import type { DialPolicy } from "../core/dial.js";
+import { ExchangeMetrics } from "../core/exchange-metrics.js";
+import { Health, serveHealth } from "../core/health.js";
+import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
+import { createLog, type Log } from "../core/log.js";
+import { VERSION } from "../core/version.js";
+import { Relay, RELAY_LIMITS } from "../relay/relay.js";
+import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
+import { InwayExchanges } from "./exchange.js";
+import { GrantsFile } from "./grants.js";
+import { listenForPeers } from "./listener.js";
+import type { InwaySettings } from "./settings.js";
+
+interface Sources {
+  readonly groups: GroupSource;
+  readonly bundles: BundleSource;
+  readonly grants: GrantsFile;
+}
+
+const openSources = async (
+  settings: InwaySettings,
+  log: Log,
+  lifecycle: Lifecycle,
+): Promise<Sources> => {
+  const groups = await GroupSource.open(settings.group, log);
+  lifecycle.onStop("group", () => groups.close());
+  const files = { cert: settings.cert, key: settings.key };
+  const bundles = await BundleSource.open(files, groups, log, { name: settings.address.host });
+  lifecycle.onStop("certificate", () => bundles.close());
+  const grants = await GrantsFile.open(settings.grants, () => groups.current.peerIdRule, log);
+  lifecycle.onStop("grants", () => grants.close());
+  return { groups, bundles, grants };
+};
+
+const createRelay = (
+  settings: InwaySettings,
+  log: Log,
+  { groups, bundles, grants }: Sources,
+  more: { transactionLog: TransactionLog; health: Health },
+): Relay<PeerIdentity> => {
+  const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
+  const running = (): number => relay.exchanges;
+  const exchanges = new InwayExchanges({
+    group: () => groups.current,
+    bundle: () => bundles.current,
+    permission: () => grants.current,
+    transactionLog: more.transactionLog,
+    metrics: new ExchangeMetrics(more.health.registry, running),
+    log,
+    timeouts: settings,
+    keepHost: settings.keepHost,
+    exchangesMax: settings.exchangesMax,
+    running,
+  });
+  const relay: Relay<PeerIdentity> = new Relay(exchanges, {
+    ...RELAY_LIMITS,
+    headBytesMax,
+    headersMax,
+    headTimeoutMs: headTimeout,
+    bodyIdleTimeoutMs: idleTimeout,
+  });
+  return relay;
+};
+
+const announce = (
+  settings: InwaySettings,
+  log: Log,
+  sources: Sources,
+  lifecycle: Lifecycle,
+): void => {
+  const policy: DialPolicy = {
+    ports: settings.allowAnyPort ? undefined : sources.groups.current.ports,
+    privateAddresses: settings.allowPrivateAddresses,
+    hosts: settings.resolve,
+  };
+  const announcer = startAnnouncing({
+    groups: sources.groups,
+    bundles: sources.bundles,
+    policy,
+    component: settings.name,
+    describe: () => ({
+      kind: "inway",
+      address: settings.address,
+      services: sources.grants.current.services.map(({ name, openapiPath }) => ({
+        name,
+        openapiPath,
+      })),
+    }),
+    clock: systemClock,
+    log,
+    lifecycle,
+  });
+  sources.grants.onChange(() => announcer.changed());
+};
+
+const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): Promise<void> => {
+  const health = new Health();
+  const sources = await openSources(settings, log, lifecycle);
+  const { groups, bundles } = sources;
+  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  const transactionLog = await openTransactionLog({
+    folder: join(settings.data, "log"),
+    groupId: groups.current.id,
+    software: VERSION,
+    log,
+    clock: systemClock,
+    allowVolatile: settings.allowVolatileLog,
+  });
+  lifecycle.onStop("transaction log", () => transactionLog.close());
+  health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
+
+  const relay = createRelay(settings, log, sources, { transactionLog, health });
+  lifecycle.onStop("relay", () => relay.close(settings.stopTimeout));
+  const ready = (): boolean => Object.keys(health.problems()).length === 0;
+  const { connectionsMax } = settings;
+  const listener = await listenForPeers({
+    address: settings.listen,
+    groups,
+    bundles,
+    relay,
+    connectionsMax,
+    ready,
+    log,
+  });
+  lifecycle.onStop("listener", () => listener.close());
+  groups.onChange(() => listener.reload());
+  bundles.onChange(() => listener.reload());
+
+  announce(settings, log, sources, lifecycle);
+  const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);
+  log.info({ address: formatAddress(healthAddress) }, "health listening");
+  log.info(
+    { address: formatAddress(listener.address), peer: bundles.current.identity.peerId },
+    "listening",
+  );
+};
+
+/** Runs an inway until SIGINT or SIGTERM. Rejects when it cannot start; then nothing of it is left running. */
+export const runInway = async (settings: InwaySettings): Promise<void> => {
+  const log = createLog("inway", settings.logLevel, settings.logFormat);
+  // Closing has a little more time than the exchanges, so that their outcomes are still written.
+  await runUntilSignal(log, settings.stopTimeout + 5_000, (lifecycle) =>
+    start(settings, log, lifecycle),
+  );
+};

@@ -1,0 +1,64 @@
+// How an inway reaches the source of a service: inside its own organisation, never another's.
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { sourceTls } from "../certs/tls.js";
+import { SchakelError } from "../core/errors.js";
+import type { Target } from "../relay/exchange.js";
+import type { OfferedService } from "./permission.js";
+
+/** How long reaching a source and its answer may take, in milliseconds. */
+export interface SourceTimeouts {
+  readonly connectTimeout: number;
+  readonly answerTimeout: number;
+  readonly idleTimeout: number;
+}
+
+const open = ({ source }: OfferedService, signal: AbortSignal): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const host = source.hostname.replace(/^\[(.*)\]$/, "$1");
+    const secure = source.protocol === "https:";
+    const port = source.port === "" ? (secure ? 443 : 80) : Number(source.port);
+    const socket = secure
+      ? connectTls({ ...sourceTls(), host, port, servername: isIP(host) === 0 ? host : "" })
+      : connectTcp({ host, port });
+    const abort = (): void => void socket.destroy(new Error("given up"));
+    signal.addEventListener("abort", abort);
+    socket.setNoDelay(true);
+    socket.once("error", reject);
+    socket.once(secure ? "secureConnect" : "connect", () => {
+      signal.removeEventListener("abort", abort);
+      socket.removeListener("error", reject);
+      resolve(socket);
+    });
+  });
+
+/** The source of a service as a target of the relay. Connections are kept and shared per source. */
+export const sourceTarget = (service: OfferedService, timeouts: SourceTimeouts): Target => ({
+  key: service.source.origin,
+  connect: (signal) => open(service, signal),
+  connectTimeoutMs: timeouts.connectTimeout,
+  answerTimeoutMs: timeouts.answerTimeout,
+  idleTimeoutMs: timeouts.idleTimeout,
+});
+
+const DOT_SEGMENT = /^(\.|%2e){1,2}$/i;
+
+/**
+ * The target that the source gets: what the client put after the service name, byte for byte, behind
+ * the source's own path where it must have one. Then dot segments, also encoded ones, are refused,
+ * since they would lead out of that path.
+ *
+ * @throws SchakelError ERROR_CODE_REQUEST_MALFORMED for a dot segment behind a source path
+ */
+export const sourcePath = (service: OfferedService, target: string): string => {
+  const prefix = service.source.pathname.replace(/\/$/, "");
+  if (prefix === "") return target;
+  const [path = ""] = target.split("?", 1);
+  // Some sources take "\" and "%5C", "%2F" for "/": a segment ends there too.
+  if (path.split(/\/|\\|%2f|%5c/i).some((segment) => DOT_SEGMENT.test(segment))) {
+    throw new SchakelError("ERROR_CODE_REQUEST_MALFORMED", {
+      detail: "the path has a dot segment, which this service does not allow",
+    });
+  }
+  return prefix + target;
+};

@@ -1,0 +1,68 @@
+// An inway of another organisation as a target of the relay: dialled once, checked before the first byte.
+import type { Bundle } from "../certs/bundle.js";
+import type { Group } from "../certs/group.js";
+import { clientTls } from "../certs/tls.js";
+import { formatAddress, type Address } from "../core/address.js";
+import { dial, type DialPolicy } from "../core/dial.js";
+import type { PeerId } from "../core/names.js";
+import type { Target } from "../relay/exchange.js";
+import type { InwayPicker } from "./pick.js";
+
+/** How long reaching an inway and its answer may take, in milliseconds. */
+export interface InwayTimeouts {
+  readonly connectTimeout: number;
+  readonly answerTimeout: number;
+  readonly idleTimeout: number;
+}
+
+/** What connecting to inways needs. */
+export interface InwayDialling {
+  readonly group: () => Group;
+  readonly bundle: () => Bundle;
+  readonly policy: () => DialPolicy;
+  readonly timeouts: InwayTimeouts;
+  readonly picker: InwayPicker;
+}
+
+/**
+ * The inway at an address as a target. Its connections are shared only among exchanges with the same
+ * group, provider, address and certificate of ours, so that a renewed certificate gets connections of its own.
+ */
+export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDialling): Target => {
+  const group = parts.group();
+  const bundle = parts.bundle();
+  const { timeouts, picker } = parts;
+  return {
+    key: JSON.stringify([
+      group.id,
+      group.version,
+      provider,
+      address.host,
+      address.port,
+      bundle.identity.certificateThumbprint,
+    ]),
+    connect: async () => {
+      const started = performance.now();
+      try {
+        const socket = await dial({
+          address,
+          policy: parts.policy(),
+          tls: clientTls(bundle, group, { peerId: provider, alpn: ["http/1.1"] }),
+          timeoutMs: timeouts.connectTimeout,
+        });
+        picker.connected(address, performance.now() - started);
+        return socket;
+      } catch (error) {
+        picker.failed(address);
+        throw error;
+      }
+    },
+    connectTimeoutMs: timeouts.connectTimeout,
+    answerTimeoutMs: timeouts.answerTimeout,
+    idleTimeoutMs: timeouts.idleTimeout,
+  };
+};
+
+/** The Host that an inway sees: its own name, with the port unless it is the usual one. */
+export const inwayHost = (address: Address): string =>
+  address.port === 443 ? address.host : formatAddress(address);

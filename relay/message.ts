@@ -1,0 +1,43 @@
+// The head of an HTTP/1.x message as it stood on the wire: names keep their spelling, lines their order,
+// and a name that came twice is there twice. Values are the octets of the wire, one character each (latin1).
+
+/** Header or trailer lines, in the order and spelling of the wire. */
+export type HeaderLines = readonly (readonly [name: string, value: string])[];
+
+/** The head of a request that was accepted. */
+export interface RequestHead {
+  readonly method: string;
+  /** Path and query, byte for byte; an absolute-form target has been reduced to this, its authority stands in Host. */
+  readonly target: string;
+  readonly version: "1.0" | "1.1";
+  readonly headers: HeaderLines;
+}
+
+/** The head of a response. */
+export interface ResponseHead {
+  readonly status: number;
+  /** The reason phrase; may be empty. */
+  readonly reason: string;
+  readonly headers: HeaderLines;
+}
+
+/** Every value of a header, whatever the case of its name, in order; empty when there is none. */
+export const headerValues = (headers: HeaderLines, name: string): readonly string[] => {
+  const wanted = name.toLowerCase();
+  return headers
+    .filter(([found]) => found.length === wanted.length && found.toLowerCase() === wanted)
+    .map(([, value]) => value);
+};
+
+/** The lines that `drop` does not claim; it is asked with the lower-case name. */
+export const withoutHeaders = (
+  headers: HeaderLines,
+  drop: (lowerName: string) => boolean,
+): HeaderLines => headers.filter(([name]) => !drop(name.toLowerCase()));
+
+/** Lines out of the flat list (name, value, name, value, …) that node:http gives. */
+export const linesOf = (flat: readonly string[]): HeaderLines => {
+  const lines: [string, string][] = [];
+  for (let at = 0; at + 1 < flat.length; at += 2) lines.push([flat[at] ?? "", flat[at + 1] ?? ""]);
+  return lines;
+};

@@ -1,0 +1,17 @@
+// Waiting for a condition, with a deadline instead of luck.
+
+/** Resolves with the first value of `probe` that is not undefined or false; rejects after `timeoutMs`, naming what was awaited. */
+export const until = async <T>(
+  what: string,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
+  timeoutMs = 10_000,
+): Promise<T> => {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > deadline)
+      throw new Error(`waited ${String(timeoutMs)} ms in vain for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
