@@ -87,7 +87,7 @@ export class Catalogue {
 
   /** One live component. */
   entry(key: ComponentKey): CatalogueEntry | undefined {
-    const entry = this.#peers.get(peerOfKey(key))?.get(key);
+    const entry = this.known(key);
     return entry !== undefined && this.#isLive(entry) ? entry : undefined;
   }
 
@@ -120,9 +120,14 @@ export class Catalogue {
     return [...(this.#view(peerId)?.services.values() ?? [])];
   }
 
+  /** What is known of a component, also when it is gone. */
+  known(key: ComponentKey): CatalogueEntry | undefined {
+    return this.#peers.get(peerOfKey(key))?.get(key);
+  }
+
   /** How an announcement stands to what is known; "same" when its bytes are those that are known. */
-  standing({ peerId, key, sequence, signed }: Announcement): Standing {
-    const known = this.#peers.get(peerId)?.get(key)?.announcement;
+  standing({ key, sequence, signed }: Announcement): Standing {
+    const known = this.known(key)?.announcement;
     if (known === undefined || sequence > known.sequence) return "newer";
     return known.signed.announcement.equals(signed.announcement) ? "same" : "outdated";
   }

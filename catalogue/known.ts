@@ -158,7 +158,7 @@ export class KnownCatalogue {
     const name = signed.signature.toString("base64");
     const now = clock.now();
     const before = this.#verified.get(name);
-    if (before !== undefined && before.validUntil > now && sameBytes(before.signed, signed)) {
+    if (before !== undefined && sameBytes(before.signed, signed) && before.validUntil > now) {
       return before;
     }
     const anyPort = policy.ports === undefined;

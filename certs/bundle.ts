@@ -1,12 +1,12 @@
 // A peer's key and certificate chain, checked against the group whenever they are loaded.
-import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto";
-import { systemCode } from "../core/errors.js";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import type { Log } from "../core/log.js";
 import { pathProblems } from "./chain.js";
 import type { Group, GroupSource } from "./group.js";
 import { certifiesHost, identityOf, type PeerIdentity } from "./identity.js";
 import { readCertificates, writeCertificates } from "./pem.js";
 import { exposureOf } from "./private-file.js";
+import { parsePrivateKey, writePrivateKey } from "./private-key.js";
 import { readText } from "./read-file.js";
 import { Watched } from "./watched.js";
 
@@ -61,21 +61,6 @@ const attempt = <T>(problems: string[], prefix: string, step: () => T): T | unde
   }
 };
 
-const parseKey = (pem: string): KeyObject => {
-  try {
-    return createPrivateKey(pem);
-  } catch (cause) {
-    // The reason that OpenSSL gives may quote the file, so it is not passed on.
-    const encrypted = systemCode(cause) === "ERR_MISSING_PASSPHRASE";
-    throw new Error(
-      encrypted
-        ? "the private key is encrypted; allowed is one without a passphrase"
-        : "it holds no private key in PEM",
-      { cause },
-    );
-  }
-};
-
 const readOrReport = async (problems: string[], path: string): Promise<string | undefined> => {
   try {
     return await readText(path, FILE_BYTES_MAX);
@@ -90,7 +75,7 @@ const loadKey = async (problems: string[], path: string): Promise<KeyObject | un
   if (pem === undefined) return undefined;
   const exposure = await exposureOf(path);
   if (exposure !== undefined) problems.push(exposure);
-  return attempt(problems, `${path}: `, () => parseKey(pem));
+  return attempt(problems, `${path}: `, () => parsePrivateKey(pem));
 };
 
 const loadChain = async (
@@ -113,37 +98,70 @@ const checkName = (identity: PeerIdentity, name: string): string[] => {
     : [`the name ${name} is not in the certificate (names are: ${names === "" ? "none" : names})`];
 };
 
+/** A peer's certificate with its issuers, checked; the peer's own first, without the anchor. */
+export interface CheckedChain {
+  readonly chain: readonly X509Certificate[];
+  readonly identity: PeerIdentity;
+}
+
+const checkChain = async (
+  problems: string[],
+  path: string,
+  group: Group,
+  { name, now = Date.now() }: BundleOptions,
+): Promise<Partial<CheckedChain>> => {
+  const chain = await loadChain(problems, path, group.anchors);
+  const leaf = chain?.[0];
+  if (chain === undefined || leaf === undefined) return {};
+  const identity = attempt(problems, `${path}: the certificate is no peer's: `, () =>
+    identityOf(leaf, group.peerIdRule),
+  );
+  problems.push(...pathProblems(chain, group.anchors, now).map((each) => `${path}: ${each}`));
+  if (identity === undefined) return { chain };
+  if (name !== undefined) problems.push(...checkName(identity, name));
+  return { chain, identity };
+};
+
 /**
- * Loads a bundle and checks all of it: that the files can be read and hold PEM, that nobody else may
- * read the key, that the key is the certificate's, that the chain leads to an anchor of the group and
- * holds now (`pathProblems`), and that the certificate names a peer of the group and the host.
+ * Loads a certificate with its issuers, without its key, and checks that the chain leads to an anchor of
+ * the group and holds now (`pathProblems`), and that it names a peer of the group and the host.
+ *
+ * @throws BundleError with every problem at once
+ */
+export const loadCertificates = async (
+  path: string,
+  group: Group,
+  options: BundleOptions = {},
+): Promise<CheckedChain> => {
+  const problems: string[] = [];
+  const { chain, identity } = await checkChain(problems, path, group, options);
+  if (problems.length > 0 || chain === undefined || identity === undefined) {
+    throw new BundleError(problems);
+  }
+  return { chain, identity };
+};
+
+/**
+ * Loads a bundle and checks all of it: the certificates as `loadCertificates` does, that nobody else may
+ * read the key, and that the key is the certificate's.
  *
  * @throws BundleError with every problem at once
  */
 export const loadBundle = async (
   files: BundleFiles,
   group: Group,
-  { name, now = Date.now() }: BundleOptions = {},
+  options: BundleOptions = {},
 ): Promise<Bundle> => {
   const problems: string[] = [];
-  const chain = await loadChain(problems, files.cert, group.anchors);
+  const { chain, identity } = await checkChain(problems, files.cert, group, options);
   const key = await loadKey(problems, files.key);
-  const leaf = chain?.[0];
-  if (chain === undefined || leaf === undefined) throw new BundleError(problems);
-  const identity = attempt(problems, `${files.cert}: the certificate is no peer's: `, () =>
-    identityOf(leaf, group.peerIdRule),
-  );
-  problems.push(...pathProblems(chain, group.anchors, now).map((each) => `${files.cert}: ${each}`));
-  if (key !== undefined && !leaf.checkPrivateKey(key)) {
+  if (key !== undefined && chain?.[0]?.checkPrivateKey(key) === false) {
     problems.push(`the key in ${files.key} does not match the certificate in ${files.cert}`);
   }
-  if (identity !== undefined && name !== undefined) problems.push(...checkName(identity, name));
-  if (problems.length > 0 || key === undefined || identity === undefined) {
-    throw new BundleError(problems);
-  }
+  if (problems.length > 0 || !chain || !identity || !key) throw new BundleError(problems);
   return Object.freeze({
     key,
-    keyPem: key.export({ format: "pem", type: "pkcs8" }).toString(),
+    keyPem: writePrivateKey(key),
     chain: Object.freeze(chain),
     chainPem: writeCertificates(chain),
     identity,

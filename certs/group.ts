@@ -24,7 +24,8 @@ export interface GroupOptions {
   readonly signedBy?: string | undefined;
 }
 
-const readFrom = async (path: string): Promise<SignedGroup> => {
+/** Loads a group.json once, with who signed it. Throws as `loadGroup` does. */
+export const readSignedGroup = async (path: string): Promise<SignedGroup> => {
   const text = await readText(path, GROUP_BYTES_MAX);
   try {
     return readGroupFile(text);
@@ -33,6 +34,10 @@ const readFrom = async (path: string): Promise<SignedGroup> => {
     throw new GroupError(error.mistakes.map((mistake) => `${path}: ${mistake}`));
   }
 };
+
+/** Loads a group once. Throws GroupError listing every mistake, or FileError when the file cannot be read. */
+export const loadGroup = async (path: string): Promise<Group> =>
+  (await readSignedGroup(path)).group;
 
 /**
  * Checks that one group.json may follow another: the same signing key and group id, and a higher version
@@ -75,7 +80,7 @@ export class GroupSource {
     const watched = await Watched.open<SignedGroup>({
       paths: [path],
       read: async (current) => {
-        const next = await readFrom(path);
+        const next = await readSignedGroup(path);
         if (signedBy !== undefined && next.signedBy !== signedBy) {
           throw new GroupError([
             `${path}: it is signed by ${next.signedBy}, allowed is ${signedBy}`,

@@ -39,6 +39,18 @@ const onlyText = (subject: readonly Attribute[], oid: string, what: string): str
 };
 
 /**
+ * Reads the two attributes of a subject that say which organisation it is, as they stand there.
+ *
+ * @throws CertificateError when either is absent, stands in it more than once or is not UTF-8 or printable text
+ */
+export const readSubject = (
+  subject: readonly Attribute[],
+): { readonly serialNumber: string; readonly organisation: string } => ({
+  serialNumber: onlyText(subject, ATTRIBUTE.serialNumber, "serialNumber"),
+  organisation: onlyText(subject, ATTRIBUTE.organisation, "O (organisation)"),
+});
+
+/**
  * Whether a text may be an organisation's name: 1 to 255 characters, none of them a control, format,
  * private-use or line-separating character, and no space at either end.
  */
@@ -79,11 +91,11 @@ export const identityOf = (certificate: X509Certificate, rule: PeerIdRule): Peer
   }
   const weakness = keyProblem(publicKeyOf(certificate));
   if (weakness !== undefined) throw new CertificateError(`it has ${weakness}`);
-  const peerId = rule(onlyText(subject, ATTRIBUTE.serialNumber, "serialNumber"));
+  const { serialNumber, organisation: name } = readSubject(subject);
+  const peerId = rule(serialNumber);
   if (peerId === undefined) {
     throw new CertificateError("its subject's serialNumber is not a peer id by the group's rule");
   }
-  const name = onlyText(subject, ATTRIBUTE.organisation, "O (organisation)");
   if (!isPeerName(name)) {
     throw new CertificateError(
       `its subject's O is not a name of 1 to ${String(NAME_MAX)} printable characters`,

@@ -1,5 +1,5 @@
 // Files with private keys: made for their owner alone and never overwritten; refused when others may read them.
-import { open, rm, stat } from "node:fs/promises";
+import { rm, stat, writeFile } from "node:fs/promises";
 import { systemCode } from "../core/errors.js";
 
 /** A key file that was not written because there is one already. */
@@ -17,32 +17,25 @@ export class KeyFileExists extends Error {
  * @throws KeyFileExists when there is a file at the path, whatever it holds
  */
 export const createKeyFile = async (path: string, pem: string): Promise<void> => {
-  let file;
   try {
-    file = await open(path, "wx", 0o600);
+    await writeFile(path, pem, { flag: "wx", mode: 0o600, flush: true });
   } catch (error) {
-    throw systemCode(error) === "EEXIST" ? new KeyFileExists(path) : error;
-  }
-  try {
-    await file.writeFile(pem);
-    await file.sync();
-  } catch (error) {
+    if (systemCode(error) === "EEXIST") throw new KeyFileExists(path);
     await rm(path, { force: true });
     throw error;
-  } finally {
-    await file.close();
   }
 };
 
 /**
- * Says who else may read a key file, or undefined when nobody. A file that root owns may be readable by
- * its group: that is how container platforms hand a secret to a process without root's rights.
+ * Says who else may read or write a key file, or undefined when nobody. A file that root owns may be
+ * readable by its group: that is how container platforms hand a secret to a process without root's rights.
  */
 export const exposureOf = async (path: string): Promise<string | undefined> => {
   const { mode, uid } = await stat(path);
   const handedOver = uid === 0 && process.getuid?.() !== 0;
   const exposed = process.platform !== "win32" && (mode & (handedOver ? 0o037 : 0o077)) !== 0;
+  const written = (mode & 0o777).toString(8).padStart(4, "0");
   return exposed
-    ? `key file ${path} is open to others (mode ${(mode & 0o777).toString(8).padStart(4, "0")}): chmod 600 ${path}`
+    ? `key file ${path} is readable by others (mode ${written}): chmod 600 ${path}`
     : undefined;
 };

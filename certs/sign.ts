@@ -34,12 +34,6 @@ const withScheme = (key: KeyObject) => {
   if (key.asymmetricKeyType === "ec") return { key, dsaEncoding: "der" } as const;
   throw new CertificateError("signatures are made with RSA and EC keys only");
 };
-    case "ec":
-      return { key, dsaEncoding: "der" } as const;
-    default:
-      throw new CertificateError("signatures are made with RSA and EC keys only");
-  }
-};
 
 /**
  * Signs the purpose in ASCII, one zero byte, and the bytes: RSA with PKCS #1 v1.5 and SHA-256, EC with

@@ -130,6 +130,16 @@ export const clientTls = (
   checkServerIdentity: checkPeer(group, expected.peerId),
 });
 
+/**
+ * Options for connections to a source of our own organisation: TLS 1.2 or higher, the certificate
+ * authorities that the machine's Node.js trusts (NODE_EXTRA_CA_CERTS adds to them), and the source's
+ * name in its certificate. The group and our certificate play no part.
+ */
+export const sourceTls = (): ConnectionOptions => ({
+  minVersion: "TLSv1.2",
+  rejectUnauthorized: true,
+});
+
 const otherAnchor = (certificate: X509Certificate, group: Group): string => {
   const anchors = group.anchors.map((anchor) => `(${describeSubject(anchor)})`).join(", ");
   return `it was issued by (${describeIssuer(certificate)}) and does not lead to an anchor of the group, which are ${anchors}`;

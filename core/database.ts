@@ -99,7 +99,7 @@ const appliedNumber = async (tx: Transaction<MigrationTable>, room: string): Pro
     .select(({ fn }) => fn.max("number").as("number"))
     .where("room", "=", room)
     .executeTakeFirst();
-  return Number(row?.number ?? 0);
+  return row?.number ?? 0;
 };
 
 /**

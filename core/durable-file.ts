@@ -3,7 +3,8 @@ import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { randomBytes } from "node:crypto";
 
-const syncFolder = async (path: string): Promise<void> => {
+/** Makes a folder's entries durable: what was created, renamed or removed in it stays so after a power cut. */
+export const syncFolder = async (path: string): Promise<void> => {
   let folder: FileHandle | undefined;
   try {
     folder = await open(path, "r");

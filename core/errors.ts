@@ -225,6 +225,13 @@ export const ERRORS = {
     text: "the inway's address is not allowed",
     hint: "The host must be a DNS name of the announcing certificate and the port one of the group's.",
   },
+  ERROR_CODE_REQUEST_INVALID: {
+    status: 400,
+    at: { directory: "D1" },
+    retry: false,
+    text: "a field of the request is not allowed",
+    hint: "The message names the field and what is allowed.",
+  },
   ERROR_CODE_LIMIT_EXCEEDED: {
     status: 429,
     at: { directory: "D1" },

@@ -23,6 +23,7 @@ const METADATA_BYTES_MAX = 16 * 1024;
 const SESSION_MEMORY_MB_MAX = 32;
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
+const SLOW_READER_MS = 5_000;
 
 /** How a gRPC server is made. `Identity` is what `admit` finds out about a caller. */
 export interface GrpcServing<Identity> {
@@ -54,6 +55,9 @@ interface Admitted<Identity> {
 }
 
 const fingerprintOf = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256;
+
+const fingerprintOfCall = <Req, Res>(call: AnyCall<Req, Res>): string | undefined =>
+  call.getAuthContext().sslPeerCertificate?.fingerprint256;
 
 /**
  * A gRPC server. Services are added to `grpc` with handlers made by `unary` and `serverStream`, then it listens.
@@ -152,8 +156,7 @@ export class GrpcServer<Identity> {
 
   /** Who made a call. */
   caller<Req, Res>(call: AnyCall<Req, Res>): Identity {
-    const fingerprint = call.getAuthContext()?.sslPeerCertificate?.fingerprint256;
-    const admitted = fingerprint === undefined ? undefined : this.#admitted.get(fingerprint);
+    const admitted = this.#admitted.get(fingerprintOfCall(call) ?? "");
     if (admitted === undefined) throw new Error("the call's connection is gone");
     return admitted.identity;
   }
@@ -192,12 +195,25 @@ export class GrpcServer<Identity> {
       }
     };
   }
-}
 
-/** Ends a stream because its reader is too slow; the reader may come back. */
-export const endSlowReader = <Req, Res>(call: ServerWritableStream<Req, Res>): void => {
-  call.emit("error", {
-    code: status.RESOURCE_EXHAUSTED,
-    details: "the stream is read too slowly; start again",
-  });
-};
+  /**
+   * Ends a stream whose reader is too slow, with RESOURCE_EXHAUSTED. The status waits behind what the
+   * reader has not taken yet; when it takes nothing for `SLOW_READER_MS` more, its connection is cut.
+   */
+  endSlowReader<Req, Res>(call: ServerWritableStream<Req, Res>): void {
+    const fingerprint = fingerprintOfCall(call);
+    const peer = call.getPeer();
+    const sockets = this.#admitted.get(fingerprint ?? "")?.sockets ?? new Set<TLSSocket>();
+    const timer = setTimeout(() => {
+      for (const socket of sockets) {
+        // The same form as in getPeer().
+        if (`${socket.remoteAddress}:${socket.remotePort}` === peer) socket.destroy();
+      }
+    }, SLOW_READER_MS).unref();
+    call.once("finish", () => clearTimeout(timer));
+    call.emit("error", {
+      code: status.RESOURCE_EXHAUSTED,
+      details: "the stream is read too slowly; start again",
+    });
+  }
+}

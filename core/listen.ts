@@ -12,6 +12,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** An address that could not be listened on. */
 export class ListenError extends Error {
+  readonly hint = "choose another address or port, or stop the process that has it";
+
   constructor(address: Address, cause: unknown) {
     const code = systemCode(cause) ?? "unknown";
     super(`cannot listen on ${formatAddress(address)}: ${REASONS[code] ?? code}`, { cause });

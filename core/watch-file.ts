@@ -1,19 +1,33 @@
 // Notices that a file has changed. Polling its status works on every file system, through symbolic
 // links that a container platform swaps, and when the file is away for a moment.
-import { unwatchFile, watchFile, type Stats } from "node:fs";
+import { statSync, type Stats } from "node:fs";
 
 const INTERVAL_MS = 500;
 
+const statusOf = (path: string): Stats | undefined => {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+};
+
+const isSame = (a: Stats | undefined, b: Stats): boolean =>
+  a?.mtimeMs === b.mtimeMs && a.size === b.size && a.ino === b.ino;
+
 /**
- * Calls `changed` each time the file's content may have changed: its time, size or inode differ, and it exists.
- * Returns the function that ends the watch. Does not keep the process alive.
+ * Calls `changed` each time the file's content may have changed since this call: its time, size or inode
+ * differ, and it exists. Whoever reads the file and then watches it calls this before reading, so that
+ * no change falls between the two. Returns the function that ends the watch. Does not keep the process alive.
  */
 export const watchFileChanges = (path: string, changed: () => void): (() => void) => {
-  const listener = (now: Stats, before: Stats): void => {
-    const same =
-      now.mtimeMs === before.mtimeMs && now.size === before.size && now.ino === before.ino;
-    if (now.nlink > 0 && !same) changed();
-  };
-  watchFile(path, { interval: INTERVAL_MS, persistent: false }, listener);
-  return () => unwatchFile(path, listener);
+  let before = statusOf(path);
+  const timer = setInterval(() => {
+    const now = statusOf(path);
+    if (now === undefined || isSame(before, now)) return;
+    before = now;
+    changed();
+  }, INTERVAL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 };

@@ -9,7 +9,7 @@ import { listen } from "../core/listen.js";
 export interface ReservedPort {
   readonly port: number;
   /** Gives the port free, for the process that shall have it. May be called more than once. */
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /**
@@ -22,6 +22,8 @@ export const reservePort = async (flag: string, wanted = 0): Promise<ReservedPor
   const server = createServer((socket) => socket.destroy());
   try {
     const { port } = await listen(server, { host: "127.0.0.1", port: wanted });
+    // A reservation that nobody gives back keeps nobody running.
+    server.unref();
     return {
       port,
       release: async () => {

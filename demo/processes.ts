@@ -12,7 +12,7 @@ export const LINES_MAX = 20_000;
 /** How long a process may take to stop before it is killed, in milliseconds. */
 export const STOP_TIMEOUT_MS = 10_000;
 /** How many lines an error shows of the process it is about. */
-const LINES_SHOWN = 12;
+const LINES_SHOWN = 20;
 
 // Beside this file, as it is: compiled in dist/, or a source that Node itself strips of its types.
 const END_WITH_PARENT = new URL(`./end-with-parent${extname(import.meta.url)}`, import.meta.url);
@@ -82,6 +82,7 @@ export class Running {
   #printed = 0;
   #ended = false;
   #asked = false;
+  #stopping = false;
 
   constructor(name: string, pid: number, child: ChildProcessWithoutNullStreams) {
     this.name = name;
@@ -149,6 +150,7 @@ export class Running {
   /** Sends a signal to this process alone; nothing happens when it has ended. */
   kill(signal: NodeJS.Signals): void {
     this.#asked = true;
+    this.#stopping ||= signal === "SIGTERM" || signal === "SIGINT";
     this.#child.kill(signal);
   }
 
@@ -157,9 +159,9 @@ export class Running {
    * has ended; may be called at any time and more than once.
    */
   async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<Exit> {
-    this.#child.kill(this.#asked ? 0 : "SIGTERM");
-    this.#asked = true;
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), timeoutMs);
+    // A second signal would make it drop everything.
+    if (!this.#stopping) this.kill("SIGTERM");
+    const timer = setTimeout(() => this.kill("SIGKILL"), timeoutMs);
     try {
       return await this.exited;
     } finally {
@@ -236,6 +238,11 @@ export class Processes {
   stopAll(): Promise<void> {
     this.#stopping ??= this.#stopInOrder();
     return this.#stopping;
+  }
+
+  /** Kills every process at once, for a user who does not want to wait. `stopAll` still has to be called. */
+  killAll(): void {
+    for (const running of this.#running) if (!running.ended) running.kill("SIGKILL");
   }
 
   async #stopInOrder(): Promise<void> {

@@ -1,10 +1,9 @@
 // The processes of the demo's group and how each is started.
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import {
-  ADVISER,
   MUNICIPALITY,
   OPERATOR,
   ORGANISATIONS,
@@ -82,8 +81,7 @@ export const startInway = async (
   ports: { readonly inway: number; readonly source: number },
   thumbprint: string,
 ): Promise<Service> => {
-  const { grants, folder } = filesOf(scene, REGISTER);
-  await mkdir(folder, { recursive: true });
+  const { grants } = filesOf(scene, REGISTER);
   await writeFile(
     grants,
     stringify({
@@ -102,7 +100,7 @@ export const startInway = async (
 /** Starts the outway of an organisation; port 0 takes a free one. */
 export const startOutway = (
   scene: Scene,
-  organisation: typeof MUNICIPALITY | typeof ADVISER,
+  organisation: Organisation,
   port: number,
 ): Promise<Service> =>
   startService(scene.processes, `the outway of ${organisation.name}`, [

@@ -10,6 +10,8 @@ export interface Scene {
   readonly processes: Processes;
   /** Says what is being waited for. */
   readonly waiting: (what: string) => void;
+  /** Rejects when the story has to end before its time: a process died, or the user has had enough. */
+  readonly abandoned: Promise<never>;
 }
 
 /** A step: it works on what earlier steps made, and checks all that it tells. */
@@ -53,7 +55,7 @@ export const tell = async <In, Out>(
 ): Promise<Out> => {
   screen.begin(step);
   try {
-    const { told, made } = await step.run(scene, given);
+    const { told, made } = await Promise.race([step.run(scene, given), scene.abandoned]);
     screen.end(told);
     return made;
   } catch (error) {

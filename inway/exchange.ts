@@ -11,6 +11,7 @@ import type { ExchangeMetrics } from "../core/exchange-metrics.js";
 import type { Log } from "../core/log.js";
 import { parseServiceName, parseTransactionId, type TransactionId } from "../core/names.js";
 import {
+  ForwardError,
   type Answer,
   type Exchange,
   type ExchangeHandler,
@@ -63,7 +64,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
 
   async exchange(exchange: Exchange<PeerIdentity>): Promise<void> {
     const { request, context: caller } = exchange;
-    const { transactionLog, metrics } = this.parts;
+    const { transactionLog } = this.parts;
     let entry = this.#entry(request, caller);
     let intent: Intent | undefined;
     try {
@@ -78,25 +79,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
       const outcome = await this.#relay(exchange, { transactionId, service, path, intent });
       this.#close(intent, forwarded(outcome, "source"));
     } catch (thrown) {
-      const error = toInwayError(thrown);
-      if (error === undefined) {
-        if (intent !== undefined)
-          this.#close(
-            intent,
-            abandoned(
-              elapsedUs(exchange),
-              thrown instanceof ForwardError ? thrown.requestBytes : 0,
-            ),
-          );
-        return;
-      }
-      if (error.cause !== undefined) this.#logCause(error, entry.transactionId);
-      metrics.refused(error.code);
-      const answer = this.#answer(error, entry.transactionId, intent);
-      if (intent === undefined)
-        transactionLog.refusal(entry, { status: answer.status, code: error.code });
-      const sent = await exchange.answer(answer);
-      if (intent !== undefined) this.#close(intent, answeredWith(error.code, sent));
+      await this.#fail(exchange, entry, { thrown, intent });
     }
   }
 
@@ -186,6 +169,30 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     });
   }
 
+  async #fail(
+    exchange: Exchange<PeerIdentity>,
+    entry: ExchangeEntry,
+    { thrown, intent }: { thrown: unknown; intent: Intent | undefined },
+  ): Promise<void> {
+    const error = toInwayError(thrown);
+    if (error === undefined) {
+      const sent = thrown instanceof ForwardError ? thrown.requestBytes : 0;
+      if (intent !== undefined) this.#close(intent, abandoned(elapsedUs(exchange), sent));
+      return;
+    }
+    const { code, cause } = error;
+    if (cause !== undefined) {
+      const { transactionId } = entry;
+      this.parts.log.warn({ code, transactionId, err: cause }, "an exchange failed");
+    }
+    this.parts.metrics.refused(code);
+    const answer = this.#answer(error, entry.transactionId, intent);
+    if (intent === undefined)
+      this.parts.transactionLog.refusal(entry, { status: answer.status, code });
+    const sent = await exchange.answer(answer);
+    if (intent !== undefined) this.#close(intent, answeredWith(code, sent));
+  }
+
   #answer(
     error: SchakelError,
     transactionId: TransactionId | undefined,
@@ -202,12 +209,5 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
   #close(intent: Intent, outcome: OutcomeEntry): void {
     this.parts.metrics.ended(outcome.result, outcome.durationUs.total);
     this.parts.transactionLog.outcome(intent, outcome);
-  }
-
-  #logCause(error: SchakelError, transactionId: TransactionId | undefined): void {
-    this.parts.log.warn(
-      { code: error.code, transactionId, err: error.cause },
-      "an exchange failed",
-    );
   }
 }

@@ -134,7 +134,7 @@ export const parseGrants = (text: string, rule: PeerIdRule): Permission => {
         `${at}.url`,
         `found "${url}", allowed is http(s)://HOST[:PORT] without user, query or fragment`,
       ),
-      openapiPath: openapi ?? "",
+      openapiPath: openapi,
     };
   });
   const offered = new Set<string>(services.map(({ name }) => name));

@@ -93,6 +93,7 @@ const announce = (
       services: sources.grants.current.services.map(({ name, openapiPath }) => ({
         name,
         openapiPath,
+        protocol: "HTTP/1.1",
       })),
     }),
     clock: systemClock,

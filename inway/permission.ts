@@ -7,8 +7,8 @@ export interface OfferedService {
   readonly name: ServiceName;
   /** Where the service's source is: http or https, with a path only where the source must have one. */
   readonly source: URL;
-  /** The path of the OpenAPI description below the source; empty when there is none. */
-  readonly openapiPath: string;
+  /** The path of the OpenAPI description below the source; undefined when there is none. */
+  readonly openapiPath: string | undefined;
 }
 
 /** Who asks: taken from the certificate of the connection. */

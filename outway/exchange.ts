@@ -1,6 +1,6 @@
 // One exchange inside an outway, in order: id, parse, client, record, headers, pick, relay, outcome. The
 // record stands before the relay, so that nothing leaves the organisation that the log does not know.
-import type { Catalogue, ServiceInway } from "../catalogue/catalogue.js";
+import type { Catalogue, CatalogueService, ServiceInway } from "../catalogue/catalogue.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
 import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
@@ -23,7 +23,7 @@ import { refuseCrossSite } from "./cross-site.js";
 import { toOutwayError } from "./failures.js";
 import { towardsClient, towardsInway, withTrace, type InwayHeaders } from "./headers.js";
 import { inwayHost, inwayTarget, type InwayDialling } from "./inway-target.js";
-import { locate, parseTarget, type LocatedService } from "./target.js";
+import { locate, parseTarget } from "./target.js";
 
 /** Who a client is, as the outway found out when it connected. */
 export interface Client {
@@ -47,7 +47,7 @@ export interface OutwayParts extends InwayDialling {
 /** An exchange that has been recorded and may be forwarded. */
 interface Recorded {
   readonly transactionId: TransactionId;
-  readonly located: LocatedService;
+  readonly located: CatalogueService;
   readonly path: string;
   readonly headers: HeaderLines;
   readonly intent: Intent;
@@ -84,7 +84,7 @@ export class OutwayExchanges implements ExchangeHandler<Client> {
       entry = {
         ...entry,
         destination: { peerId: located.peerId },
-        service: located.found.service.name,
+        service: located.service.name,
         personal: personalOf(addressed.path, headers),
       };
 
@@ -129,10 +129,10 @@ export class OutwayExchanges implements ExchangeHandler<Client> {
   /** Tries the inways, best first; goes on to the next only while not a byte of the exchange has left. */
   async #relay(exchange: Exchange<Client>, recorded: Recorded): Promise<void> {
     const { located } = recorded;
-    const ranked = this.parts.picker.rank(located.found.inways);
+    const ranked = this.parts.picker.rank(located.inways);
     if (ranked.length === 0) {
       throw new SchakelError("ERROR_CODE_NO_HEALTHY_INWAY", {
-        detail: `service "${located.found.service.name}" of peer ${located.peerId}`,
+        detail: `service "${located.service.name}" of peer ${located.peerId}`,
       });
     }
     let failure: unknown;
@@ -161,7 +161,7 @@ export class OutwayExchanges implements ExchangeHandler<Client> {
     const { transactionId, located, intent } = recorded;
     const known: InwayHeaders = {
       transactionId,
-      service: located.found.service.name,
+      service: located.service.name,
       self: this.parts.bundle().identity.peerId,
       provider: located.peerId,
       receipt: intent.leafHash,

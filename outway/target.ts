@@ -1,7 +1,7 @@
 // How a client says which service it means: by path, or by host name.
-import type { CatalogueService, Catalogue } from "../catalogue/catalogue.js";
+import type { Catalogue, CataloguePeer, CatalogueService } from "../catalogue/catalogue.js";
 import { SchakelError } from "../core/errors.js";
-import type { PeerId, PeerIdRule } from "../core/names.js";
+import { parseServiceName, type PeerId, type PeerIdRule } from "../core/names.js";
 import { headerValues, type RequestHead } from "../relay/message.js";
 
 /** The names a client used, not yet looked up. */
@@ -39,7 +39,7 @@ const byPath = (target: string): AddressedService | undefined => {
 };
 
 /** Addresses of services that exist, for somebody who got one wrong. */
-const examples = (catalogue: Catalogue | undefined): string[] =>
+const examples = (catalogue: Lookup | undefined): string[] =>
   (catalogue?.peers() ?? [])
     .flatMap(
       ({ id }) => catalogue?.services(id).map(({ service }) => `/${id}/${service.name}`) ?? [],
@@ -56,7 +56,7 @@ const examples = (catalogue: Catalogue | undefined): string[] =>
 export const parseTarget = (
   head: RequestHead,
   suffix: string,
-  catalogue: Catalogue | undefined,
+  catalogue: Lookup | undefined,
 ): AddressedService => {
   const host = hostOf(head);
   const addressed =
@@ -68,20 +68,40 @@ export const parseTarget = (
   });
 };
 
-/** A service that was found, and whose it is. */
-export interface LocatedService {
-  readonly peerId: PeerId;
-  readonly found: CatalogueService;
-}
-
-const same = (caseless: boolean) => (wanted: string, name: string) =>
-  caseless ? wanted === name.toLowerCase() : wanted === name;
+/** What looking up needs of the catalogue. */
+export type Lookup = Pick<Catalogue, "peer" | "peers" | "service" | "services">;
 
 /** First those that begin alike, then the rest. */
 const nearest = (names: readonly string[], wanted: string): string[] => {
   const start = wanted.slice(0, 3).toLowerCase();
   const rank = (name: string): number => (name.toLowerCase().startsWith(start) ? 0 : 1);
   return [...names].sort((a, b) => rank(a) - rank(b)).slice(0, CHOICES_MAX);
+};
+
+const findPeer = (
+  { peer, caseless }: AddressedService,
+  catalogue: Lookup,
+  rule: PeerIdRule,
+): CataloguePeer | undefined => {
+  if (caseless) return catalogue.peers().find(({ id }) => id.toLowerCase() === peer);
+  const peerId = rule(peer);
+  if (peerId !== undefined) return catalogue.peer(peerId);
+  throw new SchakelError("ERROR_CODE_ADDRESS_INVALID", {
+    detail: `"${peer}" is no peer id of this group`,
+    choices: examples(catalogue),
+  });
+};
+
+const findService = (
+  { service: wanted, caseless }: AddressedService,
+  catalogue: Lookup,
+  peerId: PeerId,
+): CatalogueService | undefined => {
+  if (caseless) {
+    return catalogue.services(peerId).find(({ service }) => service.name.toLowerCase() === wanted);
+  }
+  const name = parseServiceName(wanted);
+  return name === undefined ? undefined : catalogue.service(peerId, name);
 };
 
 /**
@@ -93,37 +113,25 @@ const nearest = (names: readonly string[], wanted: string): string[] => {
  */
 export const locate = (
   addressed: AddressedService,
-  catalogue: Catalogue | undefined,
+  catalogue: Lookup | undefined,
   rule: PeerIdRule,
-): LocatedService => {
+): CatalogueService => {
   if (catalogue === undefined) throw new SchakelError("ERROR_CODE_CATALOGUE_UNAVAILABLE");
-  const matches = same(addressed.caseless);
-  if (!addressed.caseless && rule(addressed.peer) === undefined) {
-    throw new SchakelError("ERROR_CODE_ADDRESS_INVALID", {
-      detail: `"${addressed.peer}" is no peer id of this group`,
-      choices: examples(catalogue),
-    });
-  }
-  const peer = catalogue.peers().find(({ id }) => matches(addressed.peer, id));
+  const peer = findPeer(addressed, catalogue, rule);
   if (peer === undefined) {
+    const ids = catalogue.peers().map(({ id }) => id);
     throw new SchakelError("ERROR_CODE_PEER_NOT_FOUND", {
       detail: `"${addressed.peer}"`,
-      choices: nearest(
-        catalogue.peers().map(({ id }) => id),
-        addressed.peer,
-      ),
+      choices: nearest(ids, addressed.peer),
     });
   }
-  const services = catalogue.services(peer.id);
-  const found = services.find(({ service }) => matches(addressed.service, service.name));
+  const found = findService(addressed, catalogue, peer.id);
   if (found === undefined) {
+    const names = catalogue.services(peer.id).map(({ service }) => service.name);
     throw new SchakelError("ERROR_CODE_SERVICE_NOT_FOUND", {
       detail: `"${addressed.service}" of peer ${peer.id}`,
-      choices: nearest(
-        services.map(({ service }) => service.name),
-        addressed.service,
-      ),
+      choices: nearest(names, addressed.service),
     });
   }
-  return { peerId: peer.id, found };
+  return found;
 };

@@ -41,3 +41,7 @@ export const linesOf = (flat: readonly string[]): HeaderLines => {
   for (let at = 0; at + 1 < flat.length; at += 2) lines.push([flat[at] ?? "", flat[at + 1] ?? ""]);
   return lines;
 };
+
+/** The same lines as the mutable pairs that node:http asks for. */
+export const pairsOf = (lines: HeaderLines): [name: string, value: string][] =>
+  lines.map(([name, value]) => [name, value]);

@@ -15,7 +15,7 @@ import {
   type Body,
 } from "./leaf.js";
 import type {
-  IntentReference,
+  Intent,
   LogRecord,
   RecordedExchange,
   RecordedOutcome,
@@ -79,7 +79,7 @@ const takeExchange = (from: ByteReader): Draft<RecordedExchange> => {
   return exchange;
 };
 
-const takeIntent = (from: ByteReader): IntentReference => ({
+const takeIntent = (from: ByteReader): Intent => ({
   sequence: BigInt(from.u64()),
   leafHash: from.bytes(32),
   transactionId: takeTransactionId(from),

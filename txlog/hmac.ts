@@ -22,7 +22,7 @@ export const hmacSha256 = (key: Buffer, message: Buffer): Buffer => {
   }
   inner.set(message, BLOCK);
   // A hash as a latin1 string is cheaper than as a Buffer, which has memory outside of the heap.
-  outer.latin1Write(
+  outer.write(
     hash("sha256", inner.subarray(0, BLOCK + message.length), "latin1"),
     BLOCK,
     SIZE,

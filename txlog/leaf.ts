@@ -4,7 +4,7 @@ import { hash } from "node:crypto";
 import { ByteWriter } from "./bytes.js";
 import type { Direction, Link, Party, Result } from "./entry.js";
 import type {
-  IntentReference,
+  Intent,
   LogRecord,
   Medium,
   PreviousStop,
@@ -82,12 +82,8 @@ const putParty = (to: ByteWriter, party: Party): void => {
   to.text(party.delegatorId);
 };
 
-/** Writes the fields of an intent, which a refusal has too. */
-export const putExchange = (
-  to: ByteWriter,
-  exchange: RecordedExchange,
-  commitment: Buffer | undefined,
-): void => {
+const putExchange = (
+  to: ByteWriter,exchange: RecordedExchange): void => {
   word(to, DIRECTIONS, exchange.direction);
   to.u8(exchange.transactionId === undefined ? 0 : 16);
   if (exchange.transactionId !== undefined) to.uuid(exchange.transactionId);
@@ -103,11 +99,10 @@ export const putExchange = (
   to.fixed(exchange.traceId, 16);
   to.fixed(exchange.otherReceipt, 32);
   to.longText(exchange.additionalData);
-  to.fixed(commitment, 32);
+  to.fixed(exchange.commitment, 32);
 };
 
-/** Writes the reference to an intent. */
-export const putIntent = (to: ByteWriter, intent: IntentReference): void => {
+const putIntent = (to: ByteWriter, intent: Intent): void => {
   to.u64(Number(intent.sequence));
   if (intent.leafHash.length !== 32) throw new RangeError("a leaf hash has 32 bytes");
   to.bytes(intent.leafHash);
@@ -121,8 +116,7 @@ const putStatus = (to: ByteWriter, status: number | undefined): void => {
   to.u16(status ?? 0);
 };
 
-/** Writes the fields of an outcome that come after the reference to its intent. */
-export const putOutcome = (to: ByteWriter, outcome: RecordedOutcome): void => {
+const putOutcome = (to: ByteWriter, outcome: RecordedOutcome): void => {
   word(to, RESULTS, outcome.result);
   putStatus(to, outcome.status);
   to.text(outcome.code);
@@ -149,14 +143,14 @@ export type Body = LogRecord extends infer R
 export const putBody = (to: ByteWriter, body: Body): void => {
   switch (body.kind) {
     case "intent":
-      putExchange(to, body.exchange, body.exchange.commitment);
+      putExchange(to, body.exchange);
       break;
     case "outcome":
       putIntent(to, body.intent);
       putOutcome(to, body.outcome);
       break;
     case "refusal":
-      putExchange(to, body.exchange, body.exchange.commitment);
+      putExchange(to, body.exchange);
       putStatus(to, body.status);
       to.text(body.code);
       break;

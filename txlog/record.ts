@@ -20,7 +20,7 @@ export interface RecordedExchange extends Omit<ExchangeEntry, "personal"> {
 }
 
 /** The intent that an outcome or an unfinished record belongs to. */
-export interface IntentReference {
+export interface Intent {
   readonly sequence: bigint;
   readonly leafHash: Buffer;
   readonly transactionId: TransactionId;
@@ -40,7 +40,7 @@ export interface IntentRecord extends RecordHead {
 /** The end of an exchange. */
 export interface OutcomeRecord extends RecordHead {
   readonly kind: "outcome";
-  readonly intent: IntentReference;
+  readonly intent: Intent;
   readonly outcome: RecordedOutcome;
 }
 
@@ -55,7 +55,7 @@ export interface RefusalRecord extends RecordHead {
 /** Written at a start for an intent whose outcome will never be known. */
 export interface UnfinishedRecord extends RecordHead {
   readonly kind: "unfinished";
-  readonly intent: IntentReference;
+  readonly intent: Intent;
 }
 
 /** Refusals of one minute that were counted instead of written one by one. */

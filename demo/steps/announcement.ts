@@ -49,32 +49,28 @@ export const announcement: Step<Prepared, Network> = {
   title: "Announcement",
   why:
     "An inway tells the directory which services it offers and where it is, signed with its own " +
-    "key. So everybody finds it, and the directory cannot lie about it.",
+    "key. So everybody finds it, and not even the directory can change a word of it.",
   run: async (scene, prepared) => {
     const network = await startAll(scene, prepared);
     const { directory, source, inway, outway, otherOutway } = network;
-    const row = (what: string, port: number, pid: number): string =>
-      `${what.padEnd(44)} 127.0.0.1:${String(port).padEnd(6)} pid ${String(pid)}`;
+    const rows: readonly (readonly [string, Network["source"]])[] = [
+      ["directory", directory],
+      [`source of ${REGISTER.name}`, source],
+      [`inway of ${REGISTER.name}`, inway],
+      [`outway of ${MUNICIPALITY.name}`, outway],
+      [`outway of ${ADVISER.name}`, otherOutway],
+    ];
     return {
       told: {
-        lines: [
-          row("directory", directory.port, directory.running.pid),
-          row(`source of ${REGISTER.name}`, source.port, source.running.pid),
-          row(`inway of ${REGISTER.name}`, inway.port, inway.running.pid),
-          row(`outway of ${MUNICIPALITY.name}`, outway.port, outway.running.pid),
-          row(`outway of ${ADVISER.name}`, otherOutway.port, otherOutway.running.pid),
-        ],
+        lines: rows.map(
+          ([what, { port, running }]) =>
+            `${what.padEnd(39)} 127.0.0.1:${String(port).padEnd(5)}  pid ${String(running.pid)}`,
+        ),
         result: `the inway of ${REGISTER.name} announced 1 service: ${SERVICE}`,
         detail: {
           peer: REGISTER.id,
           services: [SERVICE],
-          ports: {
-            directory: directory.port,
-            source: source.port,
-            inway: inway.port,
-            outway: outway.port,
-            other_outway: otherOutway.port,
-          },
+          processes: rows.map(([name, { port, running }]) => ({ name, port, pid: running.pid })),
         },
       },
       made: network,

@@ -14,7 +14,7 @@ const requestsAt = ({ source }: Network): number =>
   source.running.lines.filter((line) => line.fields["msg"] === "answered").length;
 
 /** Makes a call that the register has given nobody permission for. */
-export const refusal: Step<Prepared & Network, undefined> = {
+export const refusal: Step<Pick<Prepared, "thumbprint"> & Network, undefined> = {
   name: "refusal",
   title: "A call without permission",
   why:

@@ -262,6 +262,7 @@ const DIALS = new Set([
 const DIALLERS = new Map([
   ["core/dial.ts", "the one way to another organisation"],
   ["inway/source.ts", "the inway's way to the sources of its own organisation"],
+  ["demo/call.ts", "a client's way to the outway on its own machine"],
 ]);
 
 /** Only core/dial.ts connects to another organisation, and only it asks DNS. */

@@ -10,6 +10,7 @@ import {
   noMachinePath,
   noPrivateKey,
   nothingPutOff,
+  skipsHaveReasons,
 } from "./text.js";
 
 interface RuleCase {
@@ -100,6 +101,13 @@ const CASES: readonly RuleCase[] = [
       { path: "a.pem", text: pem("CERTIFICATE") },
       ts(`const header = "${pem("PRIVATE KEY")}";`),
     ],
+  },
+  {
+    name: "a skipped test has a reason",
+    rule: skipsHaveReasons,
+    over: (file) => isCode(file) && file.path.startsWith("test/"),
+    broken: ['it.skip("x", f);', 'describe.skip("x", f);', "this.skip();"].map(ts),
+    kept: [ts('skip(this, "no disk");'), ts("// it.skip")],
   },
 ];
 

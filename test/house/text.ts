@@ -65,3 +65,15 @@ const KEY = /^-----BEGIN ([A-Z]+ )*PRIVATE KEY-----\s*$/;
 
 /** No private key, in any form of PEM, also inside a longer file. */
 export const noPrivateKey: Rule = inLines(KEY, "holds a private key");
+
+/** A test that is left out says why, which only test/support/skip.ts does. */
+export const skipsHaveReasons: Rule = (source) =>
+  source.path === "test/support/skip.ts"
+    ? []
+    : inspect(source, (node) =>
+        ts.isPropertyAccessExpression(node) &&
+        node.name.text === "skip" &&
+        /^(this|it|describe|context|test)$/.test(node.expression.getText())
+          ? "skips without a reason"
+          : undefined,
+      );

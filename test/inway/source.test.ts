@@ -6,7 +6,7 @@ import { sourcePath } from "../../inway/source.js";
 const service = (url: string): Parameters<typeof sourcePath>[0] => ({
   name: parseServiceName("echo") ?? expect.fail(),
   source: new URL(url),
-  openapiPath: "",
+  openapiPath: undefined,
 });
 
 describe("inway/source", () => {

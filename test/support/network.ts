@@ -95,7 +95,7 @@ export class Network {
     const group = await TestGroup.create({
       directories: [
         {
-          peerId: PEERS.directory.peerId,
+          peer_id: PEERS.directory.peerId,
           address: `${PEERS.directory.host}:${String(directoryPort)}`,
         },
       ],

@@ -1,0 +1,163 @@
+// The directory process: puts its parts together and runs them until it is told to stop.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BundleSource } from "../certs/bundle.js";
+import { GroupSource } from "../certs/group.js";
+import type { PeerIdentity } from "../certs/identity.js";
+import { admit, serverTls } from "../certs/tls.js";
+import { formatAddress } from "../core/address.js";
+import { systemClock } from "../core/clock.js";
+import { GrpcServer } from "../core/grpc-server.js";
+import { Health, serveHealth } from "../core/health.js";
+import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
+import { createLog, type Log } from "../core/log.js";
+import { DirectoryServiceService } from "../proto/gen/schakel/directory/v1/directory.js";
+import { directoryMetrics } from "./metrics.js";
+import { Prober } from "./probe.js";
+import { Registry } from "./registry.js";
+import { directoryService } from "./service.js";
+import type { DirectorySettings } from "./settings.js";
+import { openDirectoryStore } from "./store.js";
+import { Watchers } from "./watchers.js";
+
+const MESSAGE_BYTES_MAX = 512 * 1024;
+const EXPIRY_MS = 1_000;
+/** Of the time a stop may take, what is left for the store after the calls. */
+const STOP_RESERVE_MS = 1_000;
+
+interface Sources {
+  readonly groups: GroupSource;
+  readonly bundles: BundleSource;
+}
+
+const openSources = async (
+  { group, cert, key }: DirectorySettings,
+  log: Log,
+  lifecycle: Lifecycle,
+): Promise<Sources> => {
+  const groups = await GroupSource.open(group, log);
+  lifecycle.onStop("group", () => groups.close());
+  const bundles = await BundleSource.open({ cert, key }, groups, log);
+  lifecycle.onStop("certificate", () => bundles.close());
+  const { peerId } = bundles.current.identity;
+  if (!groups.current.directories.some((directory) => directory.peerId === peerId)) {
+    log.warn(
+      { peer: peerId },
+      "group.json does not name this peer as a directory: nobody will come",
+    );
+  }
+  return { groups, bundles };
+};
+
+const openRegistry = async (
+  settings: DirectorySettings,
+  log: Log,
+  { groups }: Sources,
+  lifecycle: Lifecycle,
+): Promise<Registry> => {
+  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  const store = await openDirectoryStore(join(settings.data, "directory.db"), groups.current.id);
+  lifecycle.onStop("store", () => store.close());
+  const registry = await Registry.open({
+    groups,
+    store,
+    clock: systemClock,
+    log,
+    leaseMs: settings.lease,
+    anyPort: settings.allowAnyPort,
+    componentsPerPeerMax: settings.componentsPerPeerMax,
+    componentsMax: settings.componentsMax,
+  });
+  const failed = (error: unknown): void =>
+    log.error({ err: error }, "the leases could not be brought up to date");
+  const timer = setInterval(() => void registry.expire().catch(failed), EXPIRY_MS);
+  lifecycle.onStop("leases", () => {
+    clearInterval(timer);
+    return registry.settled();
+  });
+  groups.onChange(() => void registry.recheck().catch(failed));
+  return registry;
+};
+
+const createServer = (
+  settings: DirectorySettings,
+  log: Log,
+  { groups, bundles }: Sources,
+): GrpcServer<PeerIdentity> => {
+  const server = new GrpcServer<PeerIdentity>({
+    address: settings.listen,
+    tls: () => serverTls(bundles.current, groups.current, ["h2"]),
+    admit: (socket) => admit(socket, groups.current),
+    connectionsMax: settings.connectionsMax,
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    stopMs: Math.max(0, settings.stopTimeout - STOP_RESERVE_MS),
+    domain: "directory",
+    log,
+  });
+  groups.onChange(() => server.reload());
+  bundles.onChange(() => server.reload());
+  return server;
+};
+
+const startProber = (
+  settings: DirectorySettings,
+  log: Log,
+  sources: Sources,
+  registry: Registry,
+): Prober =>
+  new Prober({
+    ...sources,
+    registry,
+    policy: () => ({
+      ports: settings.allowAnyPort ? undefined : sources.groups.current.ports,
+      privateAddresses: settings.allowPrivateAddresses,
+      hosts: settings.resolve,
+    }),
+    clock: systemClock,
+    log,
+    intervalMs: settings.probeInterval,
+    timeoutMs: settings.probeTimeout,
+  });
+
+const start = async (
+  settings: DirectorySettings,
+  log: Log,
+  lifecycle: Lifecycle,
+): Promise<void> => {
+  const sources = await openSources(settings, log, lifecycle);
+  const registry = await openRegistry(settings, log, sources, lifecycle);
+  const server = createServer(settings, log, sources);
+  const watchers = new Watchers({
+    server,
+    registry,
+    heartbeatMs: settings.heartbeat,
+    stallMs: settings.heartbeat * 3,
+    watchersPerPeerMax: settings.watchersPerPeerMax,
+    log,
+  });
+  const health = new Health();
+  const parts = {
+    groups: sources.groups,
+    registry,
+    watchers,
+    leaseMs: settings.lease,
+    announced: directoryMetrics(health.registry, registry, watchers),
+  };
+  server.grpc.addService(DirectoryServiceService, directoryService(server, parts));
+
+  lifecycle.onStop("calls", () => server.stop());
+  const address = await server.listen();
+  lifecycle.onStop("streams", () => watchers.close());
+  const prober = startProber(settings, log, sources, registry);
+  lifecycle.onStop("probes", () => prober.close());
+  const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);
+  log.info({ address: formatAddress(healthAddress) }, "health listening");
+  const peer = sources.bundles.current.identity.peerId;
+  log.info({ address: formatAddress(address), peer }, "listening");
+};
+
+/** Runs a directory until SIGINT or SIGTERM. Rejects when it cannot start; then nothing of it is left running. */
+export const runDirectory = async (settings: DirectorySettings): Promise<void> => {
+  const log = createLog("directory", settings.logLevel, settings.logFormat);
+  await runUntilSignal(log, settings.stopTimeout, (lifecycle) => start(settings, log, lifecycle));
+};

@@ -1,0 +1,76 @@
+// The settings of a directory. The only place of the directory that reads the environment.
+import {
+  address,
+  COMMON_SETTINGS,
+  duration,
+  hostTable,
+  integer,
+  loopbackAddress,
+  path,
+  readSettings,
+  toggle,
+  type SettingsOf,
+} from "../core/settings.js";
+
+/** The table of a directory's settings. */
+export const DIRECTORY_SETTINGS = {
+  listen: address({
+    text: "Where peers reach the directory over gRPC with mutual TLS.",
+    default: "0.0.0.0:8443",
+  }),
+  healthListen: loopbackAddress({
+    text: "Where /health/live, /health/ready and /metrics answer, on loopback.",
+    default: "127.0.0.1:9443",
+  }),
+  data: path("DIR", { text: "The data folder; made when it is not there." }),
+  group: path("FILE", { text: "The group's group.json; read again when it changes." }),
+  cert: path("FILE", {
+    text: "The directory's certificate and its intermediates, PEM; read again when it changes.",
+  }),
+  key: path("FILE", { text: "The private key, PEM, readable by this user alone." }),
+  lease: duration({
+    text: "How long an announcement lives without being repeated.",
+    default: "30s",
+  }),
+  heartbeat: duration({
+    text: "How often a stream without changes gives a sign of life.",
+    default: "10s",
+  }),
+  probeInterval: duration({ text: "How often each inway is probed.", default: "10s" }),
+  probeTimeout: duration({ text: "How long one probe may take.", default: "5s" }),
+  connectionsMax: integer(1, 1_000_000, {
+    text: "How many connections may be open at once.",
+    default: "5000",
+  }),
+  componentsPerPeerMax: integer(1, 10_000, {
+    text: "How many inways and outways one peer may announce.",
+    default: "100",
+  }),
+  componentsMax: integer(1, 20_000, {
+    text: "How many inways and outways the group may have.",
+    default: "10000",
+  }),
+  watchersPerPeerMax: integer(1, 10_000, {
+    text: "How many catalogue streams one peer may have open.",
+    default: "100",
+  }),
+  resolve: hostTable({
+    text: "Fixed answers instead of DNS for the probes of inways.",
+    default: "",
+  }),
+  allowPrivateAddresses: toggle("Probe inways on loopback, link-local and private addresses too."),
+  allowAnyPort: toggle("Accept inways on any port instead of the group's alone."),
+  ...COMMON_SETTINGS,
+} as const;
+
+/** The values of the table. Times are in milliseconds. */
+export type DirectorySettings = SettingsOf<typeof DIRECTORY_SETTINGS>;
+
+/**
+ * Reads a directory's settings from flags and the environment.
+ *
+ * @throws SettingsError naming every mistake at once
+ */
+export const readDirectorySettings = (
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+): DirectorySettings => readSettings("directory", DIRECTORY_SETTINGS, flags, process.env);

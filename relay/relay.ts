@@ -1,0 +1,115 @@
+// Moves HTTP exchanges from client connections to targets, strictly and streaming. This version stands on
+// node:http, one server that never listens and is handed each connection.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { ClientConnection, type Served } from "./client-connection.js";
+import type { ExchangeHandler } from "./exchange.js";
+import type { RelayLimits } from "./limits.js";
+import { Pool } from "./pool.js";
+
+export { RELAY_LIMITS, type RelayLimits } from "./limits.js";
+
+const SWEEP_MS_MAX = 1_000;
+
+/**
+ * Serves the connections it is given. Each exchange goes to the handler; the exchanges of one connection
+ * one after the other, those of different connections at once.
+ */
+export class Relay<C> {
+  readonly #server: Server;
+  readonly #connections = new Map<Duplex, ClientConnection<C>>();
+  readonly #pool: Pool;
+  readonly #served: Served<C>;
+  readonly #sweeper: NodeJS.Timeout;
+  #exchanges = 0;
+  #draining = false;
+  #drained: () => void = () => undefined;
+
+  constructor(handler: ExchangeHandler<C>, limits: RelayLimits) {
+    this.#pool = new Pool(limits);
+    this.#served = {
+      handler,
+      limits,
+      pool: this.#pool,
+      draining: () => this.#draining,
+      began: () => (this.#exchanges += 1),
+      ended: () => (this.#exchanges -= 1),
+    };
+    this.#server = this.#createServer(limits.headBytesMax);
+    const sweepMs = Math.min(SWEEP_MS_MAX, Math.ceil(limits.headTimeoutMs / 4));
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref();
+  }
+
+  /** Open connections of clients. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Exchanges that are running. */
+  get exchanges(): number {
+    return this.#exchanges;
+  }
+
+  /** Takes over a connection: TCP, or TLS after the handshake. The relay ends it; nobody else may read or write it. */
+  accept(socket: Duplex, context: C): void {
+    if (this.#draining) {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      return;
+    }
+    const connection = new ClientConnection(socket, context, this.#served, () => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#drained();
+    });
+    this.#connections.set(socket, connection);
+    this.#server.emit("connection", socket);
+  }
+
+  /** Ends the pooled connections whose target key matches; exchanges that run over such a connection finish first. */
+  dropTargets(predicate: (key: string) => boolean): void {
+    this.#pool.drop(predicate);
+  }
+
+  /** Takes no more exchanges, lets the running ones finish within `drainMs`, then cuts what is left. Resolves when every connection is closed. */
+  async close(drainMs: number): Promise<void> {
+    this.#draining = true;
+    clearInterval(this.#sweeper);
+    if (this.#connections.size > 0) {
+      const drained = new Promise<void>((resolve) => (this.#drained = resolve));
+      const timer = setTimeout(() => {
+        for (const connection of this.#connections.values()) connection.destroy();
+      }, drainMs);
+      for (const connection of this.#connections.values()) connection.drain();
+      await drained;
+      clearTimeout(timer);
+    }
+    this.#pool.drop(() => true);
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const connection of this.#connections.values()) connection.sweep(now);
+  }
+
+  #createServer(maxHeaderSize: number): Server {
+    const server = createServer({
+      maxHeaderSize,
+      insecureHTTPParser: false,
+      requireHostHeader: false,
+      // Time is kept by the connections themselves.
+      keepAliveTimeout: 0,
+      requestTimeout: 0,
+      headersTimeout: 0,
+    });
+    // Header lines beyond a number would be dropped in silence; they are counted and refused instead.
+    server.maxHeadersCount = 0;
+    const request = (incoming: IncomingMessage, response: ServerResponse): void =>
+      this.#connections.get(incoming.socket)?.request(incoming, response);
+    server.on("request", request);
+    server.on("checkContinue", request);
+    server.on("checkExpectation", request);
+    server.on("connect", (incoming, socket) => this.#connections.get(socket)?.tunnel(incoming));
+    server.on("clientError", (error, socket) => this.#connections.get(socket)?.broken(error));
+    return server;
+  }
+}

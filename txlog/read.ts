@@ -1,0 +1,223 @@
+// Reading a log back, from one segment's bytes or from a folder: every record, and everything that is
+// not as it should be, in order. Nothing here writes.
+import { open, readdir, readFile, stat } from "node:fs/promises";
+import { decodeLeaf } from "./decode-leaf.js";
+import { FormatError } from "./bytes.js";
+import { segmentPath, segmentsFolder } from "./folder.js";
+import type { LogRecord } from "./record.js";
+import {
+  batchAt,
+  batchMark,
+  decodeSegmentHeader,
+  SEGMENT_HEADER_BYTES_MAX,
+  type SegmentHeader,
+  type StoredBatch,
+} from "./segment.js";
+
+/** No segment is larger; one that is cannot have been written by this software. */
+const SEGMENT_BYTES_MAX = 2 ** 31 - 1;
+
+/** A record as it stands in a segment. Its buffers are views of the segment's bytes. */
+export interface ReadRecord {
+  readonly status: "record";
+  readonly record: LogRecord;
+  readonly leaf: Buffer;
+  /** The encrypted personal part, when the record has one. */
+  readonly sealed: Buffer | undefined;
+  /** Where its batch ends, in bytes from the start of the file. */
+  readonly batchEnd: number;
+}
+
+/** Bytes that are no record. `torn`: at the end of the file, with nothing whole after them. `damaged`: anywhere else, or a whole record that cannot be understood. */
+export interface ReadFault {
+  readonly status: "torn" | "damaged";
+  readonly offset: number;
+  readonly bytes: number;
+  readonly reason: string;
+}
+
+/** What a segment holds, piece by piece. */
+export type SegmentItem = ReadRecord | ReadFault;
+
+const nextBatch = (bytes: Buffer, from: number, mark: Buffer): number | undefined => {
+  for (let at = bytes.indexOf(mark, from); at >= 0; at = bytes.indexOf(mark, at + 1)) {
+    if (batchAt(bytes, at, mark) !== undefined) return at;
+  }
+  return undefined;
+};
+
+const decodeOwn = (leaf: Buffer, header: SegmentHeader): LogRecord => {
+  const record = decodeLeaf(leaf);
+  if (record.writerId !== header.writerId || record.groupId !== header.groupId) {
+    throw new FormatError("a record of another writer or group than its segment's");
+  }
+  return record;
+};
+
+function* recordsOf(
+  batch: StoredBatch,
+  header: SegmentHeader,
+  offset: number,
+): Generator<SegmentItem> {
+  for (const { leaf, sealed } of batch.records) {
+    try {
+      const record = decodeOwn(leaf, header);
+      yield { status: "record", record, leaf, sealed, batchEnd: batch.end };
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      yield { status: "damaged", offset, bytes: leaf.length, reason: error.message };
+    }
+  }
+}
+
+/**
+ * Everything in a segment's bytes from the given batch on. Pure.
+ *
+ * @param header from the same bytes
+ * @param offset where a batch begins or the file ends
+ */
+export function* scanSegment(
+  bytes: Buffer,
+  header: SegmentHeader,
+  offset: number,
+): Generator<SegmentItem> {
+  const mark = batchMark(header.keyHash);
+  let at = offset;
+  while (at < bytes.length) {
+    const batch = batchAt(bytes, at, mark);
+    if (batch !== undefined) {
+      yield* recordsOf(batch, header, at);
+      at = batch.end;
+      continue;
+    }
+    const next = nextBatch(bytes, at + 1, mark);
+    const reason =
+      next === undefined
+        ? "the file ends in the middle of a batch, or its last batch is damaged"
+        : "a batch is damaged, and whole ones follow";
+    const bytesLost = (next ?? bytes.length) - at;
+    yield { status: next === undefined ? "torn" : "damaged", offset: at, bytes: bytesLost, reason };
+    at = next ?? bytes.length;
+  }
+}
+
+const readBounded = async (path: string): Promise<Buffer> => {
+  const { size } = await stat(path);
+  if (size > SEGMENT_BYTES_MAX) {
+    throw new FormatError(`${path} has ${size} bytes, more than a segment may have`);
+  }
+  return readFile(path);
+};
+
+/**
+ * Everything in one segment file, which may still be growing. The whole file is held in memory.
+ *
+ * @param offset where to begin: a `batchEnd` of an earlier reading, or 0
+ * @throws FormatError when the header is not one; the system's error when the file cannot be read
+ */
+export async function* readSegment(path: string, offset = 0): AsyncGenerator<SegmentItem> {
+  const bytes = await readBounded(path);
+  const { header, end } = decodeSegmentHeader(bytes);
+  yield* scanSegment(bytes, header, Math.max(offset, end));
+}
+
+/**
+ * The header of a segment file.
+ *
+ * @throws FormatError when it is not one; the system's error when the file cannot be read
+ */
+export const readSegmentHeader = async (path: string): Promise<SegmentHeader> => {
+  const file = await open(path, "r");
+  try {
+    const { buffer, bytesRead } = await file.read({
+      buffer: Buffer.alloc(SEGMENT_HEADER_BYTES_MAX),
+      position: 0,
+    });
+    return decodeSegmentHeader(buffer.subarray(0, bytesRead)).header;
+  } catch (error) {
+    if (error instanceof FormatError) throw new FormatError(`${path}: ${error.message}`);
+    throw error;
+  } finally {
+    await file.close();
+  }
+};
+
+/** The numbers of a folder's segments, rising. Empty when the folder has none or does not exist. */
+export const segmentNumbers = async (folder: string): Promise<number[]> => {
+  let names: string[];
+  try {
+    names = await readdir(segmentsFolder(folder));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  }
+  return names
+    .filter((name) => /^[0-9]{8,10}\.seg$/.test(name))
+    .map((name) => Number.parseInt(name, 10))
+    .sort((a, b) => a - b);
+};
+
+/** A record of a fenced segment that the writer never acknowledged: the next segment begins at or before its sequence. */
+export interface Superseded extends Omit<ReadRecord, "status"> {
+  readonly status: "superseded";
+}
+
+/** A sequence that does not follow on the one before it. */
+export interface Gap {
+  readonly status: "gap";
+  readonly expected: bigint;
+  readonly found: bigint;
+}
+
+/** What a folder holds, piece by piece, with the number of the segment it stands in. */
+export type LogItem = (SegmentItem | Superseded | Gap) & { readonly segment: number };
+
+/** Checks that records follow each other, over the segments' borders. */
+class Order {
+  #expected: bigint | undefined;
+
+  /** The gap before this sequence, if there is one. */
+  next(found: bigint): Gap | undefined {
+    const gap = this.begins(found);
+    this.#expected = found + 1n;
+    return gap;
+  }
+
+  /** The gap before a segment that begins with this sequence, if there is one. */
+  begins(found: bigint): Gap | undefined {
+    const expected = this.#expected ?? found;
+    this.#expected = found;
+    return found === expected ? undefined : { status: "gap", expected, found };
+  }
+}
+
+/**
+ * Everything in a folder's segments, in order, with what is missing between them.
+ *
+ * @param numbers which segments, rising, without leaving one out; all of them when not given
+ */
+export async function* readLog(folder: string, numbers?: readonly number[]): AsyncGenerator<LogItem> {
+  const all = await segmentNumbers(folder);
+  const order = new Order();
+  for (const segment of numbers ?? all) {
+    const path = segmentPath(folder, segment);
+    const following = all[all.indexOf(segment) + 1];
+    const before =
+      following === undefined
+        ? undefined
+        : (await readSegmentHeader(segmentPath(folder, following))).firstSequence;
+    const start = order.begins((await readSegmentHeader(path)).firstSequence);
+    if (start !== undefined) yield { ...start, segment };
+    for await (const item of readSegment(path)) {
+      if (item.status !== "record") {
+        yield { ...item, segment };
+      } else if (before !== undefined && item.record.sequence >= before) {
+        yield { ...item, status: "superseded", segment };
+      } else {
+        const gap = order.next(item.record.sequence);
+        if (gap !== undefined) yield { ...gap, segment };
+        yield { ...item, segment };
+      }
+    }
+  }
+}
