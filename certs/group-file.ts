@@ -79,9 +79,7 @@ export class GroupError extends Error {
 
 const parseRule = (pattern: string): PeerIdRule | undefined => {
   try {
-    // Alone first: a pattern such as "a)|(b" must not become right by what is put around it.
-    peerIdRule(pattern);
-    return peerIdRule(`^(?:${pattern})$`);
+    return peerIdRule(pattern);
   } catch {
     return undefined;
   }
@@ -176,7 +174,7 @@ const ruleIn = (content: unknown): PeerIdRule => {
   const { peer_id_pattern: pattern = PEER_ID_PATTERN_DEFAULT } = content as Partial<GroupContent>;
   const usable = typeof pattern === "string" && pattern.length <= PATTERN_MAX;
   // With a wrong pattern every id passes: the mistake is the pattern, and it is told once.
-  return (usable ? parseRule(pattern) : undefined) ?? peerIdRule("");
+  return (usable ? parseRule(pattern) : undefined) ?? peerIdRule(".*");
 };
 
 const mistakesOf = (error: z.ZodError, prefix: readonly string[]): string[] =>

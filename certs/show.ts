@@ -30,7 +30,7 @@ export interface ShownCertificate {
 }
 
 // Which ids a group allows is not known here; every one that may stand in an address is shown.
-const anyPeerId = peerIdRule("");
+const anyPeerId = peerIdRule(".*");
 
 const peerOf = (
   certificate: X509Certificate,

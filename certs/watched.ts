@@ -19,24 +19,36 @@ export class Watched<T> {
   readonly #watching: Watching<T>;
   readonly #listeners = new Set<(value: T) => void>();
   readonly #stops: readonly (() => void)[];
-  #current: T;
+  #current: T | undefined;
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
   #closed = false;
 
-  private constructor(watching: Watching<T>, current: T) {
+  private constructor(watching: Watching<T>) {
     this.#watching = watching;
-    this.#current = current;
     this.#stops = watching.paths.map((path) => watchFileChanges(path, () => this.reload()));
   }
 
-  /** Reads the value for the first time and begins to watch. Rejects with what `read` rejects with. */
+  /** Begins to watch and reads the value for the first time. Rejects with what `read` rejects with. */
   static async open<T>(watching: Watching<T>): Promise<Watched<T>> {
-    return new Watched(watching, await watching.read(undefined));
+    const watched = new Watched(watching);
+    try {
+      // A change that is noticed meanwhile waits its turn behind the first reading.
+      watched.#reading = watching.read(undefined).then((value) => {
+        watched.#current = value;
+      });
+      await watched.#reading;
+      return watched;
+    } catch (error) {
+      watched.close();
+      throw error;
+    }
   }
 
   /** The last value that was right. */
   get current(): T {
+    if (this.#current === undefined)
+      throw new TypeError("a watched value is used before it is open");
     return this.#current;
   }
 

@@ -3,6 +3,10 @@
 import "./node-version.js";
 import { Command } from "commander";
 import { VERSION } from "../core/version.js";
+import { register as registerCa } from "./ca.js";
+import { register as registerCert } from "./cert.js";
+import { register as registerDirectory } from "./directory.js";
+import { register as registerGroup } from "./group.js";
 import { register as registerInway } from "./inway.js";
 import { register as registerOutway } from "./outway.js";
 
@@ -13,6 +17,8 @@ const program = new Command("schakel")
   .version(VERSION, "-V, --version", "print the version")
   .helpOption("-h, --help", "show help")
   .helpCommand(false)
+  // A command may have a --version of its own: the program's stands before the command.
+  .enablePositionalOptions()
   .showHelpAfterError("(use --help to see what is allowed)")
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "schakel: error: ")),
@@ -21,6 +27,10 @@ const program = new Command("schakel")
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
 
+registerCa(program);
+registerCert(program);
+registerDirectory(program);
+registerGroup(program);
 registerInway(program);
 registerOutway(program);
 

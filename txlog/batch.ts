@@ -6,6 +6,7 @@ import type { ExchangeEntry, OutcomeEntry, Refused } from "./entry.js";
 import { LEAF_BYTES_MAX, putBody, putHead, type Body } from "./leaf.js";
 import { hasPersonal, recordSecret, sealPersonal, type SealedPersonal } from "./personal.js";
 import type { Intent } from "./record.js";
+import type { RefusalSum } from "./refusal-sums.js";
 import type { SegmentFile } from "./segment-file.js";
 
 /** A caller that waits for its intent. */
@@ -38,6 +39,8 @@ export interface BatchParts {
   readonly writer: Buffer;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** The size from which a batch is full. */
+  readonly bytesMax: number;
 }
 
 /**
@@ -48,6 +51,7 @@ export class Batch {
   readonly waiting: Waiting[] = [];
   readonly outcomes: PendingOutcome[] = [];
   readonly refusals: PendingRefusal[] = [];
+  readonly sums: RefusalSum[] = [];
   /** Intents of earlier runs that this batch ends, by sequence. */
   readonly unfinished: number[] = [];
   readonly segment: SegmentFile;
@@ -70,6 +74,16 @@ export class Batch {
   /** How large it is so far. */
   get bytes(): number {
     return this.parts.to.length;
+  }
+
+  /** Whether it takes no more intents or refusals. */
+  get isFull(): boolean {
+    return this.bytes > this.parts.bytesMax;
+  }
+
+  /** Whether it takes no more outcomes: they come of intents that were let in, so they get twice the room. */
+  get isCrowded(): boolean {
+    return this.bytes > this.parts.bytesMax * 2;
   }
 
   /** The sequence that the next record gets. */
@@ -106,6 +120,12 @@ export class Batch {
   addUnfinished(intent: Intent): void {
     this.add({ kind: "unfinished", intent });
     this.unfinished.push(Number(intent.sequence));
+  }
+
+  /** Adds a sum of refusals. */
+  addSum(sum: RefusalSum): void {
+    this.add(sum);
+    this.sums.push(sum);
   }
 
   /** Adds a record without a personal part that nobody asks back when the batch is lost. */
@@ -160,5 +180,5 @@ const commitmentOf = (personal: SealedPersonal | undefined): { readonly commitme
  */
 const hashInPlace = (buffer: Buffer, start: number, end: number): Buffer => {
   buffer[start - 1] = 0;
-  return Buffer.from(hash("sha256", buffer.subarray(start - 1, end), "latin1"), "latin1");
+  return Buffer.from(hash("sha256", buffer.subarray(start - 1, end), "binary"), "binary");
 };

@@ -25,7 +25,8 @@ export const parseDataSubjects = (value: string): readonly DataSubject[] => {
     throw invalid(`it has more than ${DATA_SUBJECT_BYTES_MAX} bytes`);
   }
   const parts = value.split(",");
-  if (parts.length > DATA_SUBJECTS_MAX) throw invalid(`it has more than ${DATA_SUBJECTS_MAX} pairs`);
+  if (parts.length > DATA_SUBJECTS_MAX)
+    throw invalid(`it has more than ${DATA_SUBJECTS_MAX} pairs`);
   const seen = new Set<string>();
   return parts.map((part, index) => {
     const pair = part.replace(/^[ \t]+|[ \t]+$/g, "");

@@ -14,13 +14,7 @@ import {
   STOPS,
   type Body,
 } from "./leaf.js";
-import type {
-  Intent,
-  LogRecord,
-  RecordedExchange,
-  RecordedOutcome,
-  RecordHead,
-} from "./record.js";
+import type { Intent, LogRecord, RecordedExchange, RecordedOutcome, RecordHead } from "./record.js";
 
 /** A record under construction: fields that are absent are never set, since an object with fewer keys says so itself. */
 type Draft<T> = { -readonly [K in keyof T]: T[K] };

@@ -22,10 +22,6 @@ export const hmacSha256 = (key: Buffer, message: Buffer): Buffer => {
   }
   inner.set(message, BLOCK);
   // A hash as a latin1 string is cheaper than as a Buffer, which has memory outside of the heap.
-  outer.write(
-    hash("sha256", inner.subarray(0, BLOCK + message.length), "latin1"),
-    BLOCK,
-    SIZE,
-  );
-  return Buffer.from(hash("sha256", outer, "latin1"), "latin1");
+  outer.write(hash("sha256", inner.subarray(0, BLOCK + message.length), "binary"), BLOCK, SIZE);
+  return Buffer.from(hash("sha256", outer, "binary"), "binary");
 };

@@ -82,8 +82,7 @@ const putParty = (to: ByteWriter, party: Party): void => {
   to.text(party.delegatorId);
 };
 
-const putExchange = (
-  to: ByteWriter,exchange: RecordedExchange): void => {
+const putExchange = (to: ByteWriter, exchange: RecordedExchange): void => {
   word(to, DIRECTIONS, exchange.direction);
   to.u8(exchange.transactionId === undefined ? 0 : 16);
   if (exchange.transactionId !== undefined) to.uuid(exchange.transactionId);

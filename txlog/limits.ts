@@ -3,7 +3,7 @@ import type { ExchangeEntry, OutcomeEntry, Party, PersonalEntry } from "./entry.
 
 /** What bounds the writer's memory, files and records. Sizes are in bytes. */
 export interface LogLimits {
-  /** Records that wait for the disk; an intent beyond it is refused. At most half of BATCH_BYTES_MAX. */
+  /** Records that wait for the disk; an intent beyond it is refused. At most a quarter of BATCH_BYTES_MAX. */
   readonly queueBytes: number;
   /** A segment that has grown to this size is followed by a new one. */
   readonly segmentBytes: number;
@@ -84,11 +84,7 @@ const PERSONAL_TEXTS = [
 ] as const;
 
 const cutPersonal = (personal: PersonalEntry, limits: LogLimits): PersonalEntry =>
-  cutTexts(
-    cutTexts(personal, ["path"], limits.pathBytes),
-    PERSONAL_TEXTS,
-    limits.textBytes,
-  );
+  cutTexts(cutTexts(personal, ["path"], limits.pathBytes), PERSONAL_TEXTS, limits.textBytes);
 
 const cutExchange = (entry: ExchangeEntry, limits: LogLimits): ExchangeEntry => {
   const short = cutTexts(entry, EXCHANGE_TEXTS, limits.textBytes);

@@ -1,78 +1,42 @@
-// The transaction log of a data-plane process. Every intent is durable before its promise resolves;
-// what arrives while the disk is busy shares the next write and sync (group commit).
-import { Batch, type PendingOutcome } from "./batch.js";
-import { ByteWriter } from "./bytes.js";
-import { SchakelError, systemCode } from "../core/errors.js";
-import { repeat } from "../core/retry.js";
-import type { Clock } from "../core/clock.js";
-import type { Log } from "../core/log.js";
-import type { ExchangeEntry, OutcomeEntry, Refused } from "./entry.js";
+// Opening the transaction log of a data-plane process: lock, recovery, and the first records of a run.
 import { makeFolder, prepareFolder } from "./folder.js";
-import { writerBytes } from "./leaf.js";
-import { fitIntent, fitOutcome, fitRefusal, LOG_LIMITS, type LogLimits } from "./limits.js";
+import { LOG_LIMITS } from "./limits.js";
 import { lockFolder } from "./lock.js";
-import type { Intent, Medium } from "./record.js";
-import { recover, type Recovered } from "./recover.js";
-import { RefusalSums } from "./refusal-sums.js";
-import { SegmentFile } from "./segment-file.js";
+import { recover } from "./recover.js";
 import { BATCH_BYTES_MAX } from "./segment.js";
+import { SegmentedLog } from "./segmented-log.js";
+import type { TransactionLog, TransactionLogOptions } from "./transaction-log.js";
 
-export type { Intent } from "./record.js";
 export type { LogLimits } from "./limits.js";
+export type { Intent } from "./record.js";
+export type { LogCounters, TransactionLog, TransactionLogOptions } from "./transaction-log.js";
 
-const RETRY_MS = 2000;
-const STALLED_MS = 5000;
-const MEMORY_BYTES = 64 * 1024;
-const MEMORY_KEPT_BYTES = 1024 ** 2;
-
-/** What a log is opened with. */
-export interface TransactionLogOptions {
-  /** Made if absent, with permissions 0700. One process at a time. */
-  readonly folder: string;
-  readonly groupId: string;
-  /** The software's version, for the record of the start. */
-  readonly software: string;
-  readonly log: Log;
-  readonly clock: Clock;
-  /** Whether the folder may lie on a file system that is lost with its machine or container. */
-  readonly allowVolatile: boolean;
-  readonly limits?: Partial<LogLimits>;
-}
-
-/** What the log has done since it was opened. The object is the log's own and changes. */
-export interface LogCounters {
-  readonly batches: number;
-  readonly records: number;
-  readonly syncs: number;
-  readonly bytes: number;
-  /** Intents refused because the log could not be written or too much was waiting. */
-  readonly intentsRefused: number;
-  /** Outcomes that were given up; their intents become `unfinished` at the next start. */
-  readonly outcomesLost: number;
-  /** Times that a write or sync failed. */
-  readonly failures: number;
-}
-
-/** The transaction log of one data-plane process. Its methods may be called at any time, in any number. */
-export interface TransactionLog {
-  /** A UUID, kept in the folder. */
-  readonly writerId: string;
-  readonly records: LogCounters;
-  /** Why the log cannot be written now, in a sentence for /health/ready; undefined when it can. */
-  problem(): string | undefined;
-  /**
-   * Resolves when the intent is durable.
-   *
-   * @throws SchakelError TRANSACTION_LOG_WRITE_ERROR (as a rejection) when it is not: nothing may be forwarded then
-   */
-  intent(entry: ExchangeEntry): Promise<Intent>;
-  /** Records the end of an exchange, once for each intent. Not waited for; survives a failing disk, in memory. */
-  outcome(intent: Intent, result: OutcomeEntry): void;
-  /** Records that an exchange was refused. Not waited for; above a rate, refusals are summed. */
-  refusal(entry: ExchangeEntry, refused: Refused): void;
-  /** Writes what waits and the record of the stop, and releases the folder. Intents are refused from now on. */
-  close(): Promise<void>;
-}
-
-const notWritten = (reason: string, cause?: unknown): SchakelError =>
-  new SchakelError("TRANSACTION_LOG_WRITE_ERROR", { cause: new Error(reason, { cause }) });
+/**
+ * Opens a log for writing: takes the folder's lock, reads what the earlier runs left, begins a new
+ * segment, and writes the record of the start and an `unfinished` record for each intent without outcome.
+ * Resolves when those are durable. Nothing of an earlier run is changed.
+ *
+ * @throws LogUnusable when the folder is locked, on a volatile file system, another group's, or damaged
+ * anywhere but at its end; the system's error when it cannot be read or written
+ */
+export const openTransactionLog = async (
+  options: TransactionLogOptions,
+): Promise<TransactionLog> => {
+  const { folder, groupId } = options;
+  const limits = { ...LOG_LIMITS, ...options.limits };
+  if (limits.queueBytes > BATCH_BYTES_MAX / 4) {
+    throw new RangeError(`queueBytes is ${limits.queueBytes}, allowed is ${BATCH_BYTES_MAX / 4}`);
+  }
+  const medium = await makeFolder(folder, options.allowVolatile);
+  const unlock = lockFolder(folder);
+  try {
+    const writerId = await prepareFolder(folder, groupId);
+    const recovered = await recover(folder, writerId);
+    const log = new SegmentedLog({ ...options, writerId, limits, unlock });
+    await log.start(recovered, medium);
+    return log;
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+};

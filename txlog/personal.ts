@@ -101,7 +101,7 @@ export const recordSecret = (segmentKey: Buffer, sequence: number): Buffer => {
 
 const commit = (secret: Buffer, plaintext: Buffer): Buffer =>
   Buffer.from(
-    hash("sha256", Buffer.concat([COMMITMENT, hmacSha256(secret, SALT), plaintext]), "latin1"),
+    hash("sha256", Buffer.concat([COMMITMENT, hmacSha256(secret, SALT), plaintext]), "binary"),
     "latin1",
   );
 

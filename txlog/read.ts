@@ -191,33 +191,40 @@ class Order {
   }
 }
 
+/** What a record of a segment means, given where the next segment begins. */
+function* judged(item: ReadRecord, before: bigint | undefined, order: Order) {
+  if (before !== undefined && item.record.sequence >= before) {
+    yield { ...item, status: "superseded" } as const;
+    return;
+  }
+  const gap = order.next(item.record.sequence);
+  if (gap !== undefined) yield gap;
+  yield item;
+}
+
 /**
- * Everything in a folder's segments, in order, with what is missing between them.
+ * Everything in a folder's segments, in order, with what is missing between them. The folder may be in
+ * use: what is being written at this moment then shows as torn.
  *
  * @param numbers which segments, rising, without leaving one out; all of them when not given
+ * @throws FormatError when a segment's header is not one; the system's error when a file cannot be read
  */
-export async function* readLog(folder: string, numbers?: readonly number[]): AsyncGenerator<LogItem> {
+export async function* readLog(
+  folder: string,
+  numbers?: readonly number[],
+): AsyncGenerator<LogItem> {
   const all = await segmentNumbers(folder);
   const order = new Order();
   for (const segment of numbers ?? all) {
     const path = segmentPath(folder, segment);
     const following = all[all.indexOf(segment) + 1];
-    const before =
-      following === undefined
-        ? undefined
-        : (await readSegmentHeader(segmentPath(folder, following))).firstSequence;
-    const start = order.begins((await readSegmentHeader(path)).firstSequence);
-    if (start !== undefined) yield { ...start, segment };
+    const next =
+      following === undefined ? undefined : await readSegmentHeader(segmentPath(folder, following));
+    const gap = order.begins((await readSegmentHeader(path)).firstSequence);
+    if (gap !== undefined) yield { ...gap, segment };
     for await (const item of readSegment(path)) {
-      if (item.status !== "record") {
-        yield { ...item, segment };
-      } else if (before !== undefined && item.record.sequence >= before) {
-        yield { ...item, status: "superseded", segment };
-      } else {
-        const gap = order.next(item.record.sequence);
-        if (gap !== undefined) yield { ...gap, segment };
-        yield { ...item, segment };
-      }
+      const items = item.status === "record" ? judged(item, next?.firstSequence, order) : [item];
+      for (const each of items) yield { ...each, segment };
     }
   }
 }

@@ -1,5 +1,5 @@
 // Refusals beyond a rate become one number a minute, so that a stranger cannot fill the log with them.
-import type { Direction, ExchangeEntry, Refused } from "./entry.js";
+import type { ExchangeEntry, Refused } from "./entry.js";
 import type { LogLimits } from "./limits.js";
 import type { RefusalSumRecord, RecordHead } from "./record.js";
 
@@ -45,9 +45,20 @@ export class RefusalSums {
   }
 
   /** Adds one to the sum of the exchange's source, the code, and the running minute. */
-  add({ direction, source }: ExchangeEntry, refused: Refused): void {
+  add({ direction, source }: ExchangeEntry, { status, code }: Refused): void {
+    const minuteUs = this.#currentMinute() * MINUTE_MS * 1000;
     const { peerId } = source;
-    this.#add(direction, this.#sums.size >= this.limits.refusalSums ? "" : peerId, refused);
+    this.restore({ kind: "refusal-sum", direction, peerId, status, code, minuteUs, count: 1 });
+  }
+
+  /** Adds a whole sum, such as one whose batch was lost. */
+  restore(sum: RefusalSum): void {
+    const { direction, code, minuteUs } = sum;
+    const keyOf = (peer: string): string => JSON.stringify([direction, peer, code, minuteUs]);
+    const full = this.#sums.size >= this.limits.refusalSums && !this.#sums.has(keyOf(sum.peerId));
+    const peerId = full ? "" : sum.peerId.slice(0, this.limits.nameBytes / 3);
+    const count = (this.#sums.get(keyOf(peerId))?.count ?? 0) + sum.count;
+    this.#sums.set(keyOf(peerId), { ...sum, peerId, count });
   }
 
   /** Takes out the sums of minutes that are over, or all of them. */
@@ -60,21 +71,6 @@ export class RefusalSums {
       this.#sums.delete(key);
     }
     return taken;
-  }
-
-  #add(direction: Direction, peerId: string, { status, code }: Refused): void {
-    const minuteUs = this.#currentMinute() * MINUTE_MS * 1000;
-    const key = JSON.stringify([direction, peerId, code, minuteUs]);
-    const count = (this.#sums.get(key)?.count ?? 0) + 1;
-    this.#sums.set(key, {
-      kind: "refusal-sum",
-      direction,
-      peerId,
-      status,
-      code,
-      minuteUs,
-      count,
-    });
   }
 
   #currentMinute(): number {
