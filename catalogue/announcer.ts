@@ -154,9 +154,9 @@ class Announcement implements Announcer {
       component,
       kind: isInway ? ComponentKind.COMPONENT_KIND_INWAY : ComponentKind.COMPONENT_KIND_OUTWAY,
     };
-    const accepted = groups.current.directories.filter(({ peerId }) => this.#accepted.has(peerId));
     await Promise.all(
-      accepted.map(async (directory) => {
+      // Also where this run was never announced: an earlier one may still be known there.
+      groups.current.directories.map(async (directory) => {
         try {
           const client = await this.#open(directory);
           await withdrawFrom(client, request).finally(() => client.close());

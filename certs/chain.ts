@@ -76,12 +76,10 @@ const sharedProblems = (certificate: X509Certificate, now: number): string[] => 
 
 const leafProblems = (certificate: X509Certificate): string[] => {
   const { extensions } = fieldsOf(certificate);
-  return [
-    ...(basicConstraintsOf(extensions).isCa ? ["a CA's certificate, not a peer's"] : []),
-    ...(keyUsagesOf(extensions)?.includes("digitalSignature") === false
-      ? ["a key usage without digitalSignature"]
-      : []),
-  ];
+  if (basicConstraintsOf(extensions).isCa) return ["a CA's certificate, not a peer's"];
+  return keyUsagesOf(extensions)?.includes("digitalSignature") === false
+    ? ["a key usage without digitalSignature"]
+    : [];
 };
 
 const issuerProblems = (certificate: X509Certificate, casBelow: number): string[] => {

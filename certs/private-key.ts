@@ -1,7 +1,6 @@
 // Private keys: how they are made, written and read.
 import { createPrivateKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
-import { systemCode } from "../core/errors.js";
 
 const generate = promisify(generateKeyPair);
 
@@ -34,10 +33,10 @@ export const writePrivateKey = (key: KeyObject): string =>
 export const parsePrivateKey = (pem: string): KeyObject => {
   try {
     return createPrivateKey(pem);
-  } catch (error) {
-    const encrypted = systemCode(error) === "ERR_MISSING_PASSPHRASE";
+  } catch {
+    // The library's own reason may quote the file, so it is not passed on.
     throw new Error(
-      encrypted
+      pem.includes("ENCRYPTED")
         ? "the private key is encrypted; allowed is one without a passphrase"
         : "it holds no private key in PEM",
     );

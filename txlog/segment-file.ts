@@ -74,11 +74,11 @@ export class SegmentFile {
     this.#acknowledged = true;
   }
 
-  /** Closes the file of a segment that is full or no longer needed. */
+  /** Closes the file. Never rejects: what was acknowledged is on disk, whatever closing says. */
   async end(): Promise<void> {
     const fd = this.#fd;
     this.#fd = undefined;
-    if (fd !== undefined) await closeFile(fd);
+    if (fd !== undefined) await closeFile(fd).catch(() => undefined);
   }
 
   /**
@@ -87,7 +87,7 @@ export class SegmentFile {
    */
   async fence(): Promise<void> {
     const { number } = this.header;
-    await this.end().catch(() => undefined);
+    await this.end();
     if (this.#acknowledged) return;
     await rm(segmentPath(this.folder, number), { force: true }).catch(() => undefined);
     await rm(segmentKeyPath(this.folder, number), { force: true }).catch(() => undefined);

@@ -1,8 +1,6 @@
 // The writer: fills one batch while another is on its way to disk, follows a full segment with a new
 // one, and goes on in a new one by itself after a failure.
-import type { Clock } from "../core/clock.js";
 import { SchakelError, systemCode } from "../core/errors.js";
-import type { Log } from "../core/log.js";
 import { pause, repeat } from "../core/retry.js";
 import { Backlog } from "./backlog.js";
 import { Batch } from "./batch.js";
@@ -13,7 +11,7 @@ import { fitIntent, fitOutcome, fitRefusal, type LogLimits } from "./limits.js";
 import type { Intent, Medium } from "./record.js";
 import type { Recovered } from "./recover.js";
 import { SegmentFile } from "./segment-file.js";
-import type { LogCounters, TransactionLog } from "./transaction-log.js";
+import type { LogCounters, TransactionLog, TransactionLogOptions } from "./transaction-log.js";
 
 /** After a failure: the first attempt after one second, further ones one to two seconds apart. */
 const FIRST_RETRY_MS = 1000;
@@ -24,14 +22,9 @@ const MEMORY_BYTES = 64 * 1024;
 /** Memory that grew beyond it in a rush is given back. */
 const MEMORY_BYTES_KEPT = 1024 ** 2;
 
-/** What the writer is made with. */
-export interface SegmentedLogParts {
-  readonly folder: string;
-  readonly groupId: string;
+/** What the writer is made with: the options, checked, and the folder, which is locked. */
+export interface SegmentedLogParts extends Omit<TransactionLogOptions, "limits"> {
   readonly writerId: string;
-  readonly software: string;
-  readonly log: Log;
-  readonly clock: Clock;
   readonly limits: LogLimits;
   /** Gives the folder's lock back. */
   readonly unlock: () => void;

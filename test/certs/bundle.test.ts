@@ -208,7 +208,7 @@ describe("certs/bundle", function () {
     },
     {
       what: "a CA's certificate",
-      spoil: async () => ({ cert: test.issuer.cert, key: test.issuer.key }),
+      spoil: () => Promise.resolve({ cert: test.issuer.cert, key: test.issuer.key }),
       problems: [
         /no peer's: it is the certificate of a CA, not of a peer$/,
         /a CA's certificate, not a peer's$/,
@@ -362,11 +362,6 @@ describe("certs/bundle", function () {
       expect(line).to.contain("does not match");
       expect(line).not.to.contain("PRIVATE KEY");
       expect(bundles.current).to.equal(first);
-      await copyFile(peer.files.cert, files.cert);
-      await until("the file read again", async () => {
-        await new Promise((resolve) => setTimeout(resolve, 900));
-        return true;
-      });
       expect(seen).to.deep.equal([]);
       close();
     });
@@ -387,10 +382,15 @@ describe("certs/bundle", function () {
 
     it("calls nobody after it is closed", async () => {
       const { files, seen, bundles, close } = await opened();
+      const { log } = recordedLog();
+      const source = await GroupSource.open(test.groupFile, log);
+      const witness = await BundleSource.open(files, source, log);
       const again = await test.peer({ peerId: ID, name: "Late", names: ["a.test"] });
       close();
       await copyFile(again.files.cert, files.cert);
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await until("the witness to see it", () => witness.current.identity.name === "Late");
+      witness.close();
+      source.close();
       expect(seen).to.deep.equal([]);
       expect(bundles.current.identity.name).to.equal("Gemeente");
     });
