@@ -56,17 +56,25 @@ const purposeProblems = (certificate: X509Certificate): string[] => {
   );
 };
 
-const sharedProblems = (certificate: X509Certificate, now: number): string[] => {
-  const { extensions, signatureAlgorithm } = fieldsOf(certificate);
+/** What is too weak about a certificate, key and issuer's signature; empty when nothing is. Throws CertificateError when it cannot be read. */
+export const weaknessesOf = (certificate: X509Certificate): string[] => {
+  const { signatureAlgorithm } = fieldsOf(certificate);
   const weakness = keyProblem(publicKeyOf(certificate));
-  const unknown = [...extensions].filter(([oid, { critical }]) => critical && !UNDERSTOOD.has(oid));
   return [
-    ...dateProblems(certificate, now),
-    ...purposeProblems(certificate),
     ...(weakness === undefined ? [] : [weakness]),
     ...(SIGNATURES.has(signatureAlgorithm)
       ? []
       : [`signed with the algorithm ${signatureAlgorithm}, which is not allowed`]),
+  ];
+};
+
+const sharedProblems = (certificate: X509Certificate, now: number): string[] => {
+  const { extensions } = fieldsOf(certificate);
+  const unknown = [...extensions].filter(([oid, { critical }]) => critical && !UNDERSTOOD.has(oid));
+  return [
+    ...dateProblems(certificate, now),
+    ...purposeProblems(certificate),
+    ...weaknessesOf(certificate),
     ...unknown.map(([oid]) => `the critical extension ${oid}, which is unknown here`),
     ...(extensions.has(EXTENSION.nameConstraints)
       ? ["name constraints, which are not supported"]

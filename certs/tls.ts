@@ -12,6 +12,7 @@ import {
 import type { PeerId } from "../core/names.js";
 import type { Bundle } from "./bundle.js";
 import { describeIssuer, describeSubject } from "./certificate-fields.js";
+import { weaknessesOf } from "./chain.js";
 import type { Group } from "./group.js";
 import { CertificateError, certifiesHost, identityOf, type PeerIdentity } from "./identity.js";
 import { writeCertificates } from "./pem.js";
@@ -161,6 +162,18 @@ const REASONS: Readonly<Record<string, (certificate: X509Certificate, group: Gro
   PATH_LENGTH_EXCEEDED: () => "there are more CAs in its chain than one of them allows",
 };
 
+/** OpenSSL refuses what is too weak with codes that Node.js does not name. */
+const otherReason = (certificate: X509Certificate, code: string): string => {
+  try {
+    const weaknesses = weaknessesOf(certificate);
+    return weaknesses.length > 0
+      ? `it has or is ${weaknesses.join("; ")}`
+      : `the check says ${code}`;
+  } catch {
+    return `the check says ${code}`;
+  }
+};
+
 /**
  * Decides whether whoever connected to a server of the group may go on. To be called when the handshake
  * is done, before anything is read.
@@ -172,11 +185,10 @@ const REASONS: Readonly<Record<string, (certificate: X509Certificate, group: Gro
 export const admit = (socket: TLSSocket, group: Group): PeerIdentity => {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) throw new CertificateError("the client showed no certificate");
-  // The type says Error, the documentation and Node.js itself give the code as text.
-  const reason = socket.authorizationError as unknown;
   if (!socket.authorized) {
-    const code = typeof reason === "string" ? reason : "an unknown reason";
-    const words = REASONS[code]?.(certificate, group) ?? `it was refused (${code})`;
+    // The type says Error, the documentation and Node.js itself give the code as text.
+    const code = String(socket.authorizationError as unknown);
+    const words = REASONS[code]?.(certificate, group) ?? otherReason(certificate, code);
     throw new CertificateError(`the client's certificate is refused: ${words}`);
   }
   try {

@@ -22,6 +22,8 @@ export interface QueryOptions {
   readonly service?: string;
   readonly name?: string;
   readonly resolve: string;
+  readonly allowPrivateAddresses?: boolean;
+  readonly allowAnyPort?: boolean;
   readonly json?: boolean;
 }
 
@@ -75,8 +77,11 @@ const connect = async (
   }
   const client = await openGrpcClient(await loadClient(), {
     address: directory.address,
-    // Whoever debugs at the command line chose the group file: its addresses may be anywhere.
-    policy: { ports: undefined, privateAddresses: true, hosts },
+    policy: {
+      ports: options.allowAnyPort === true ? undefined : group.ports,
+      privateAddresses: options.allowPrivateAddresses === true,
+      hosts,
+    },
     secureContext: clientSecureContext(bundle, group),
     checkServerIdentity: checkPeer(group, directory.peerId),
   });

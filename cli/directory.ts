@@ -37,6 +37,8 @@ const registerQuery = (directory: Command): void => {
     .option("--service <NAME>", "the service to show")
     .option("--name <TEXT>", "only names that contain this")
     .option("--resolve <NAME=IP,…>", "fixed answers instead of DNS", "")
+    .option("--allow-private-addresses", "let the directory have a loopback or private address")
+    .option("--allow-any-port", "let it have a port other than the group's")
     .option("--json", "one JSON document, or one a line for watch")
     .addHelpText("after", QUERY_EXAMPLES)
     .action(
@@ -54,13 +56,12 @@ export const register = (program: Command): void => {
     .enablePositionalOptions()
     .description("run a directory: peers announce themselves, consumers watch")
     .addHelpText("after", EXAMPLES);
-  addSettings(directory, "directory", DIRECTORY_SETTINGS)
-    .action(
-      action(async (flags: Record<string, string | boolean>) => {
-        const settings = readDirectorySettings(flags);
-        const { runDirectory } = await import("../directory/main.js");
-        await runDirectory(settings);
-      }),
-    );
+  addSettings(directory, "directory", DIRECTORY_SETTINGS).action(
+    action(async (flags: Record<string, string | boolean>) => {
+      const settings = readDirectorySettings(flags);
+      const { runDirectory } = await import("../directory/main.js");
+      await runDirectory(settings);
+    }),
+  );
   registerQuery(directory);
 };

@@ -145,7 +145,11 @@ export class ByteWriter {
 export class ByteReader {
   #at = 0;
 
-  constructor(private readonly buffer: Buffer) {}
+  readonly #buffer: Buffer;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
 
   /** How many bytes have been read. */
   get position(): number {
@@ -153,15 +157,15 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.bytes(1).readUInt8();
+    return this.#buffer.readUInt8(this.#skip(1));
   }
 
   u16(): number {
-    return this.bytes(2).readUInt16BE();
+    return this.#buffer.readUInt16BE(this.#skip(2));
   }
 
   u32(): number {
-    return this.bytes(4).readUInt32BE();
+    return this.#buffer.readUInt32BE(this.#skip(4));
   }
 
   u64(): number {
@@ -171,11 +175,8 @@ export class ByteReader {
   }
 
   bytes(size: number): Buffer {
-    const end = this.#at + size;
-    if (end > this.buffer.length) throw this.#refused(`${size} bytes are needed`);
-    const value = this.buffer.subarray(this.#at, end);
-    this.#at = end;
-    return value;
+    const start = this.#skip(size);
+    return this.#buffer.subarray(start, start + size);
   }
 
   fixed(size: number): Buffer | undefined {
@@ -203,7 +204,8 @@ export class ByteReader {
   }
 
   uuid(): string {
-    const hex = this.bytes(16).toString("hex");
+    const start = this.#skip(16);
+    const hex = this.#buffer.toString("hex", start, start + 16);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
 
@@ -219,18 +221,27 @@ export class ByteReader {
 
   /** Refuses bytes that are left over. */
   end(): void {
-    if (this.#at !== this.buffer.length) {
-      throw this.#refused(`${this.buffer.length - this.#at} bytes too many`);
+    if (this.#at !== this.#buffer.length) {
+      throw this.#refused(`${this.#buffer.length - this.#at} bytes too many`);
     }
   }
 
+  /** Goes on by this many bytes, and gives where they begin. */
+  #skip(size: number): number {
+    const start = this.#at;
+    if (start + size > this.#buffer.length) throw this.#refused(`${size} bytes are needed`);
+    this.#at = start + size;
+    return start;
+  }
+
   #utf8(size: number): string {
+    if (size === 0) return "";
     const bytes = this.bytes(size);
     if (!isUtf8(bytes)) throw this.#refused("a text that is not UTF-8");
     return bytes.toString("utf8");
   }
 
   #refused(what: string): FormatError {
-    return new FormatError(`${what} at byte ${this.#at} of ${this.buffer.length}`);
+    return new FormatError(`${what} at byte ${this.#at} of ${this.#buffer.length}`);
   }
 }

@@ -20,6 +20,8 @@ const SEGMENT_BYTES_MAX = 2 ** 31 - 1;
 /** A record as it stands in a segment. Its buffers are views of the segment's bytes. */
 export interface ReadRecord {
   readonly status: "record";
+  /** The number of its segment. */
+  readonly segment: number;
   readonly record: LogRecord;
   readonly leaf: Buffer;
   /** The encrypted personal part, when the record has one. */
@@ -31,6 +33,7 @@ export interface ReadRecord {
 /** Bytes that are no record. `torn`: at the end of the file, with nothing whole after them. `damaged`: anywhere else, or a whole record that cannot be understood. */
 export interface ReadFault {
   readonly status: "torn" | "damaged";
+  readonly segment: number;
   readonly offset: number;
   readonly bytes: number;
   readonly reason: string;
@@ -59,13 +62,14 @@ function* recordsOf(
   header: SegmentHeader,
   offset: number,
 ): Generator<SegmentItem> {
+  const segment = header.number;
   for (const { leaf, sealed } of batch.records) {
     try {
       const record = decodeOwn(leaf, header);
-      yield { status: "record", record, leaf, sealed, batchEnd: batch.end };
+      yield { status: "record", segment, record, leaf, sealed, batchEnd: batch.end };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      yield { status: "damaged", offset, bytes: leaf.length, reason: error.message };
+      yield { status: "damaged", segment, offset, bytes: leaf.length, reason: error.message };
     }
   }
 }
@@ -91,12 +95,16 @@ export function* scanSegment(
       continue;
     }
     const next = nextBatch(bytes, at + 1, mark);
-    const reason =
-      next === undefined
-        ? "the file ends in the middle of a batch, or its last batch is damaged"
-        : "a batch is damaged, and whole ones follow";
-    const bytesLost = (next ?? bytes.length) - at;
-    yield { status: next === undefined ? "torn" : "damaged", offset: at, bytes: bytesLost, reason };
+    yield {
+      status: next === undefined ? "torn" : "damaged",
+      segment: header.number,
+      offset: at,
+      bytes: (next ?? bytes.length) - at,
+      reason:
+        next === undefined
+          ? "the file ends in the middle of a batch, or its last batch is damaged"
+          : "a batch is damaged, and whole ones follow",
+    };
     at = next ?? bytes.length;
   }
 }
@@ -165,66 +173,88 @@ export interface Superseded extends Omit<ReadRecord, "status"> {
 /** A sequence that does not follow on the one before it. */
 export interface Gap {
   readonly status: "gap";
+  readonly segment: number;
   readonly expected: bigint;
   readonly found: bigint;
 }
 
-/** What a folder holds, piece by piece, with the number of the segment it stands in. */
-export type LogItem = (SegmentItem | Superseded | Gap) & { readonly segment: number };
+/** What a folder holds, piece by piece. */
+export type LogItem = SegmentItem | Superseded | Gap;
 
 /** Checks that records follow each other, over the segments' borders. */
 class Order {
   #expected: bigint | undefined;
 
-  /** The gap before this sequence, if there is one. */
-  next(found: bigint): Gap | undefined {
-    const gap = this.begins(found);
-    this.#expected = found + 1n;
+  /** The gap before this record, if there is one. */
+  record({ record, segment }: ReadRecord): Gap | undefined {
+    const gap = this.begins(record.sequence, segment);
+    this.#expected = record.sequence + 1n;
     return gap;
   }
 
   /** The gap before a segment that begins with this sequence, if there is one. */
-  begins(found: bigint): Gap | undefined {
+  begins(found: bigint, segment: number): Gap | undefined {
     const expected = this.#expected ?? found;
     this.#expected = found;
-    return found === expected ? undefined : { status: "gap", expected, found };
+    return found === expected ? undefined : { status: "gap", segment, expected, found };
   }
 }
 
-/** What a record of a segment means, given where the next segment begins. */
-function* judged(item: ReadRecord, before: bigint | undefined, order: Order) {
-  if (before !== undefined && item.record.sequence >= before) {
-    yield { ...item, status: "superseded" } as const;
-    return;
+interface Surroundings {
+  readonly header: SegmentHeader;
+  /** Where the next segment begins, if there is one. */
+  readonly before: bigint | undefined;
+  readonly order: Order;
+}
+
+/** A segment's items, judged by what stands before and after it. */
+function* judged(
+  items: Iterable<SegmentItem>,
+  { header, before, order }: Surroundings,
+): Generator<LogItem> {
+  const start = order.begins(header.firstSequence, header.number);
+  if (start !== undefined) yield start;
+  for (const item of items) {
+    if (item.status !== "record") {
+      yield item;
+    } else if (before !== undefined && item.record.sequence >= before) {
+      yield { ...item, status: "superseded" };
+    } else {
+      const gap = order.record(item);
+      if (gap !== undefined) yield gap;
+      yield item;
+    }
   }
-  const gap = order.next(item.record.sequence);
-  if (gap !== undefined) yield gap;
-  yield item;
 }
 
 /**
- * Everything in a folder's segments, in order, with what is missing between them. The folder may be in
- * use: what is being written at this moment then shows as torn.
+ * Everything in a folder's segments, in order, with what is missing between them: the items of one
+ * segment after the other. The folder may be in use: what is being written at this moment then shows as
+ * torn. One segment is held in memory at a time.
  *
  * @param numbers which segments, rising, without leaving one out; all of them when not given
  * @throws FormatError when a segment's header is not one; the system's error when a file cannot be read
  */
+export async function* readSegments(
+  folder: string,
+  numbers?: readonly number[],
+): AsyncGenerator<Generator<LogItem>> {
+  const all = await segmentNumbers(folder);
+  const order = new Order();
+  for (const number of numbers ?? all) {
+    const following = all[all.indexOf(number) + 1];
+    const next =
+      following === undefined ? undefined : await readSegmentHeader(segmentPath(folder, following));
+    const bytes = await readBounded(segmentPath(folder, number));
+    const { header, end } = decodeSegmentHeader(bytes);
+    yield judged(scanSegment(bytes, header, end), { header, before: next?.firstSequence, order });
+  }
+}
+
+/** Like readSegments, item by item. */
 export async function* readLog(
   folder: string,
   numbers?: readonly number[],
 ): AsyncGenerator<LogItem> {
-  const all = await segmentNumbers(folder);
-  const order = new Order();
-  for (const segment of numbers ?? all) {
-    const path = segmentPath(folder, segment);
-    const following = all[all.indexOf(segment) + 1];
-    const next =
-      following === undefined ? undefined : await readSegmentHeader(segmentPath(folder, following));
-    const gap = order.begins((await readSegmentHeader(path)).firstSequence);
-    if (gap !== undefined) yield { ...gap, segment };
-    for await (const item of readSegment(path)) {
-      const items = item.status === "record" ? judged(item, next?.firstSequence, order) : [item];
-      for (const each of items) yield { ...each, segment };
-    }
-  }
+  for await (const items of readSegments(folder, numbers)) yield* items;
 }

@@ -1,10 +1,11 @@
 // What a writer must know of its earlier runs before it goes on: where the sequence stands, and which
 // intents have no outcome.
 import { open } from "node:fs/promises";
+import type { TransactionId } from "../core/names.js";
 import { FormatError } from "./bytes.js";
 import { LogUnusable, segmentPath } from "./folder.js";
 import { leafHash } from "./leaf.js";
-import { readLog, readSegmentHeader, segmentNumbers, type LogItem } from "./read.js";
+import { readSegments, readSegmentHeader, segmentNumbers, type LogItem } from "./read.js";
 import type { Intent, LogRecord, PreviousStop } from "./record.js";
 import type { SegmentHeader } from "./segment.js";
 
@@ -73,7 +74,10 @@ const syncSegment = async (path: string): Promise<void> => {
 
 /** Collects what the records of the earlier runs say. */
 class Scan {
-  readonly open = new Map<bigint, Intent>();
+  readonly #open = new Map<
+    bigint,
+    { readonly transactionId: TransactionId; readonly leaf: Buffer }
+  >();
   nextSequence: bigint;
   torn: TornTail | undefined;
   /** The last record of the last segment. */
@@ -84,6 +88,15 @@ class Scan {
     firstSequence: bigint,
   ) {
     this.nextSequence = firstSequence;
+  }
+
+  /** The intents without an end. */
+  get open(): Intent[] {
+    return [...this.#open].map(([sequence, { transactionId, leaf }]) => ({
+      sequence,
+      leafHash: leafHash(leaf),
+      transactionId,
+    }));
   }
 
   take(item: LogItem): void {
@@ -106,14 +119,10 @@ class Scan {
     this.nextSequence = record.sequence + 1n;
     if (record.kind === "intent") {
       const { transactionId } = record.exchange;
-      // Hashed now: the leaf is a view of the whole segment's bytes, which must not be kept.
-      this.open.set(record.sequence, {
-        sequence: record.sequence,
-        leafHash: leafHash(leaf),
-        transactionId,
-      });
+      // A copy: the leaf is a view of the whole segment's bytes, which must not be kept for it.
+      this.#open.set(record.sequence, { transactionId, leaf: Buffer.from(leaf) });
     } else if (record.kind === "outcome" || record.kind === "unfinished") {
-      this.open.delete(record.intent.sequence);
+      this.#open.delete(record.intent.sequence);
     }
   }
 }
@@ -134,12 +143,14 @@ export const recover = async (folder: string, writerId: string): Promise<Recover
   const { firstSequence } = await readHeader(folder, lastSegment);
   await syncSegment(segmentPath(folder, lastSegment));
   const scan = new Scan(lastSegment, firstSequence);
-  for await (const item of readLog(folder, needed)) scan.take(item);
+  for await (const items of readSegments(folder, needed)) {
+    for (const item of items) scan.take(item);
+  }
   const clean = scan.torn === undefined && scan.last === "writer-stop";
   return {
     lastSegment,
     nextSequence: Number(scan.nextSequence),
-    open: [...scan.open.values()],
+    open: scan.open,
     previousStop: clean ? "clean" : "unclean",
     torn: scan.torn,
   };

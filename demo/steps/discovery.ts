@@ -4,6 +4,16 @@ import { schakel } from "../schakel.js";
 import { actingFor, type Network } from "../services.js";
 import { check, type Step } from "../step.js";
 
+const QUERY = ["directory", "query", "services"];
+
+/** A service as the directory lists it. */
+interface Listed {
+  readonly peer_id: string;
+  readonly peer_name: string;
+  readonly service: { readonly name: string };
+  readonly inways: readonly { readonly address: string; readonly health: string }[];
+}
+
 /** Asks the directory which services there are, as the municipality. */
 export const discovery: Step<Network, undefined> = {
   name: "discovery",
@@ -11,23 +21,30 @@ export const discovery: Step<Network, undefined> = {
   why:
     "Nobody has to exchange addresses by mail: every peer may ask the directory who offers what. " +
     "Whether it may also use it is the provider's decision.",
-  run: async (scene, { directory }) => {
+  run: async (scene, { directory, inway }) => {
     scene.waiting("the directory's answer");
-    const query = ["directory", "query", "services"];
-    const seen = await schakel(scene.processes, scene.folder, [
-      ...query,
-      ...actingFor(scene, MUNICIPALITY),
-    ]);
+    const flags = [...actingFor(scene, MUNICIPALITY), "--json"];
+    const seen = await schakel(scene.processes, scene.folder, [...QUERY, ...flags]);
+    const [listed, ...others] = JSON.parse(seen) as readonly Listed[];
+    const address = `${REGISTER.host}:${String(inway.port)}`;
     check(
-      [REGISTER.id, SERVICE].every((word) => seen.includes(word)),
-      `the directory did not list ${SERVICE} of ${REGISTER.id}:\n${seen}`,
+      others.length === 0 &&
+        listed?.peer_id === REGISTER.id &&
+        listed.service.name === SERVICE &&
+        listed.inways[0]?.address === address,
+      `the directory does not list ${SERVICE} of ${REGISTER.id} at ${address} alone: ${seen}`,
       directory.running,
     );
     return {
       told: {
-        lines: [`$ schakel ${query.join(" ")} …`, ...seen.trimEnd().split("\n")],
+        lines: [
+          `$ schakel ${QUERY.join(" ")} …`,
+          `peer      ${listed.peer_id}  ${listed.peer_name}`,
+          `service   ${listed.service.name}`,
+          `inway     ${address}`,
+        ],
         result: `${MUNICIPALITY.name} sees the service ${SERVICE} of ${REGISTER.name}`,
-        detail: { peer: REGISTER.id, service: SERVICE, seen },
+        detail: { services: [listed] },
       },
       made: undefined,
     };
