@@ -112,7 +112,7 @@ export class KnownCatalogue {
   async #load(): Promise<void> {
     const { groups, clock, log } = this.#with;
     const stored = await this.#file.read();
-    if (stored === undefined || stored.groupId !== groups.current.id) return;
+    if (stored?.groupId !== groups.current.id) return;
     // The directory's view of that time says nothing of now.
     const entries = this.#verifyAll(
       stored.components.map((component) => ({ ...component, health: "unknown" })),

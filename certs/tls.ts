@@ -187,7 +187,7 @@ export const admit = (socket: TLSSocket, group: Group): PeerIdentity => {
   if (certificate === undefined) throw new CertificateError("the client showed no certificate");
   if (!socket.authorized) {
     // The type says Error, the documentation and Node.js itself give the code as text.
-    const code = String(socket.authorizationError as unknown);
+    const code = String(socket.authorizationError);
     const words = REASONS[code]?.(certificate, group) ?? otherReason(certificate, code);
     throw new CertificateError(`the client's certificate is refused: ${words}`);
   }

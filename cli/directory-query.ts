@@ -51,7 +51,7 @@ const loadClient = async (): Promise<GrpcClientConstructor<StrangersClient>> => 
     enums: String,
     defaults: true,
   });
-  const loaded = loadPackageDefinition(definition) as GrpcObject;
+  const loaded = loadPackageDefinition(definition);
   const at = (object: GrpcObject, name: string): GrpcObject => object[name] as GrpcObject;
   const service = at(at(at(loaded, "schakel"), "directory"), "v1")["DirectoryService"];
   return service as unknown as GrpcClientConstructor<StrangersClient>;

@@ -8,6 +8,7 @@ import { register as registerCert } from "./cert.js";
 import { register as registerDirectory } from "./directory.js";
 import { register as registerGroup } from "./group.js";
 import { register as registerInway } from "./inway.js";
+import { register as registerLog } from "./log.js";
 import { register as registerOutway } from "./outway.js";
 
 const program = new Command("schakel")
@@ -32,6 +33,7 @@ registerCert(program);
 registerDirectory(program);
 registerGroup(program);
 registerInway(program);
+registerLog(program);
 registerOutway(program);
 
 program.parse();

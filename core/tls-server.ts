@@ -1,5 +1,6 @@
 // A TLS listener that decides itself who may stay: the handshake is finished, then `admit` looks at the
 // certificate, so that a refusal has its reason in the log, which neither Node's nor grpc-js's own check gives.
+import type { DropArgument } from "node:net";
 import { createServer, type Server, type TlsOptions, type TLSSocket } from "node:tls";
 import type { Address } from "./address.js";
 import { listen } from "./listen.js";
@@ -45,7 +46,7 @@ const logFailures = (server: Server, log: Log, connectionsMax: number): void => 
     );
     socket.destroy();
   });
-  server.on("drop", (dropped) => {
+  server.on("drop", (dropped?: DropArgument) => {
     log.warn(
       { remote: dropped?.remoteAddress, connectionsMax },
       "connection dropped: too many are open",

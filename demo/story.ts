@@ -24,7 +24,7 @@ export const tellStory = async (
   const network = await tell(screen, scene, announcement, prepared);
   await tell(screen, scene, discovery, network);
   const transactionId = await tell(screen, scene, exchange, network);
-  await tell(screen, scene, records, { transactionId });
+  await tell(screen, scene, records, { ...network, transactionId });
   await tell(screen, scene, refusal, { ...network, thumbprint: prepared.thumbprint });
   return tell(screen, scene, withoutDirectory, network);
 };

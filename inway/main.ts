@@ -61,7 +61,7 @@ const createRelay = (
     exchangesMax: settings.exchangesMax,
     running,
   });
-  const relay: Relay<PeerIdentity> = new Relay(exchanges, {
+  const relay = new Relay<PeerIdentity>(exchanges, {
     ...RELAY_LIMITS,
     headBytesMax,
     headersMax,

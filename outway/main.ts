@@ -113,7 +113,7 @@ const createRelay = (
     exchangesMax: settings.exchangesMax,
     running,
   });
-  const relay: Relay<Client> = new Relay(exchanges, {
+  const relay = new Relay<Client>(exchanges, {
     ...RELAY_LIMITS,
     headBytesMax,
     headersMax,

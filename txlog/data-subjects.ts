@@ -2,8 +2,9 @@
 import { SchakelError } from "../core/errors.js";
 import type { DataSubject } from "./entry.js";
 
-/** The longest header value, and the most pairs in it. */
+/** The longest header value, in bytes. */
 export const DATA_SUBJECT_BYTES_MAX = 8192;
+/** The most pairs in it. */
 export const DATA_SUBJECTS_MAX = 20;
 
 const KEY = /^[a-z0-9_-]{1,100}$/;

@@ -32,16 +32,22 @@ export const KINDS = [
 ] as const satisfies readonly LogRecord["kind"][];
 
 // The words that one byte stands for: the first is 1, and 0 is never written.
+/** Directions. */
 export const DIRECTIONS: readonly Direction[] = ["incoming", "outgoing"];
+/** How a side takes part. */
 export const PARTIES = ["direct", "delegated"] as const;
+/** How an exchange ended. */
 export const RESULTS: readonly Result[] = [
   "complete",
   "client-aborted",
   "target-aborted",
   "failed",
 ];
+/** What the stretch towards the target was. */
 export const LINKS: readonly Link[] = ["none", "http1", "schakel", "http2"];
+/** How the run before ended. */
 export const STOPS: readonly PreviousStop[] = ["none", "clean", "unclean"];
+/** What a log lies on. */
 export const MEDIA: readonly Medium[] = ["disk", "volatile"];
 
 /** The bytes that every leaf of one writer has after version and kind: group id and writer id. */

@@ -1,6 +1,6 @@
 // Reading a log back, from one segment's bytes or from a folder: every record, and everything that is
 // not as it should be, in order. Nothing here writes.
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { decodeLeaf } from "./decode-leaf.js";
 import { FormatError } from "./bytes.js";
 import { segmentPath, segmentsFolder } from "./folder.js";
@@ -57,40 +57,42 @@ const decodeOwn = (leaf: Buffer, header: SegmentHeader): LogRecord => {
   return record;
 };
 
+/** Bytes of a segment from a batch's start on. */
+export interface SegmentPart {
+  readonly header: SegmentHeader;
+  readonly bytes: Buffer;
+  /** Where in the file they begin. */
+  readonly base: number;
+}
+
 function* recordsOf(
   batch: StoredBatch,
-  header: SegmentHeader,
   offset: number,
+  { header, base }: SegmentPart,
 ): Generator<SegmentItem> {
   const segment = header.number;
+  const batchEnd = base + batch.end;
   for (const { leaf, sealed } of batch.records) {
     try {
       const record = decodeOwn(leaf, header);
-      yield { status: "record", segment, record, leaf, sealed, batchEnd: batch.end };
+      yield { status: "record", segment, record, leaf, sealed, batchEnd };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      yield { status: "damaged", segment, offset, bytes: leaf.length, reason: error.message };
+      const { length } = leaf;
+      yield { status: "damaged", segment, offset, bytes: length, reason: error.message };
     }
   }
 }
 
-/**
- * Everything in a segment's bytes from the given batch on. Pure.
- *
- * @param header from the same bytes
- * @param offset where a batch begins or the file ends
- */
-export function* scanSegment(
-  bytes: Buffer,
-  header: SegmentHeader,
-  offset: number,
-): Generator<SegmentItem> {
+/** Everything in a part of a segment, up to its end. Pure. */
+export function* scanSegment(part: SegmentPart): Generator<SegmentItem> {
+  const { header, bytes, base } = part;
   const mark = batchMark(header.keyHash);
-  let at = offset;
+  let at = 0;
   while (at < bytes.length) {
     const batch = batchAt(bytes, at, mark);
     if (batch !== undefined) {
-      yield* recordsOf(batch, header, at);
+      yield* recordsOf(batch, base + at, part);
       at = batch.end;
       continue;
     }
@@ -98,7 +100,7 @@ export function* scanSegment(
     yield {
       status: next === undefined ? "torn" : "damaged",
       segment: header.number,
-      offset: at,
+      offset: base + at,
       bytes: (next ?? bytes.length) - at,
       reason:
         next === undefined
@@ -109,39 +111,25 @@ export function* scanSegment(
   }
 }
 
-const readBounded = async (path: string): Promise<Buffer> => {
-  const { size } = await stat(path);
-  if (size > SEGMENT_BYTES_MAX) {
-    throw new FormatError(`${path} has ${size} bytes, more than a segment may have`);
-  }
-  return readFile(path);
-};
-
 /**
- * Everything in one segment file, which may still be growing. The whole file is held in memory.
+ * Reads a segment file into memory, or the part of it from a batch's start on.
  *
- * @param offset where to begin: a `batchEnd` of an earlier reading, or 0
+ * @param from a `batchEnd` of an earlier reading; 0 for the first batch
  * @throws FormatError when the header is not one; the system's error when the file cannot be read
  */
-export async function* readSegment(path: string, offset = 0): AsyncGenerator<SegmentItem> {
-  const bytes = await readBounded(path);
-  const { header, end } = decodeSegmentHeader(bytes);
-  yield* scanSegment(bytes, header, Math.max(offset, end));
-}
-
-/**
- * The header of a segment file.
- *
- * @throws FormatError when it is not one; the system's error when the file cannot be read
- */
-export const readSegmentHeader = async (path: string): Promise<SegmentHeader> => {
+export const readPart = async (path: string, from = 0): Promise<SegmentPart> => {
   const file = await open(path, "r");
   try {
-    const { buffer, bytesRead } = await file.read({
-      buffer: Buffer.alloc(SEGMENT_HEADER_BYTES_MAX),
-      position: 0,
-    });
-    return decodeSegmentHeader(buffer.subarray(0, bytesRead)).header;
+    const { size } = await file.stat();
+    if (size > SEGMENT_BYTES_MAX) {
+      throw new FormatError(`it has ${size} bytes, more than a segment may have`);
+    }
+    const start = await file.read({ buffer: Buffer.alloc(SEGMENT_HEADER_BYTES_MAX), position: 0 });
+    const { header, end } = decodeSegmentHeader(start.buffer.subarray(0, start.bytesRead));
+    const base = Math.max(from, end);
+    const buffer = Buffer.allocUnsafeSlow(Math.max(0, size - base));
+    const { bytesRead } = await file.read({ buffer, position: base });
+    return { header, bytes: buffer.subarray(0, bytesRead), base };
   } catch (error) {
     if (error instanceof FormatError) throw new FormatError(`${path}: ${error.message}`);
     throw error;
@@ -149,6 +137,15 @@ export const readSegmentHeader = async (path: string): Promise<SegmentHeader> =>
     await file.close();
   }
 };
+
+/** Everything in one segment file from a batch's start on; see readPart. The file may still be growing. */
+export async function* readSegment(path: string, from = 0): AsyncGenerator<SegmentItem> {
+  yield* scanSegment(await readPart(path, from));
+}
+
+/** The header of a segment file; see readPart. */
+export const readSegmentHeader = async (path: string): Promise<SegmentHeader> =>
+  (await readPart(path, SEGMENT_BYTES_MAX)).header;
 
 /** The numbers of a folder's segments, rising. Empty when the folder has none or does not exist. */
 export const segmentNumbers = async (folder: string): Promise<number[]> => {
@@ -245,9 +242,9 @@ export async function* readSegments(
     const following = all[all.indexOf(number) + 1];
     const next =
       following === undefined ? undefined : await readSegmentHeader(segmentPath(folder, following));
-    const bytes = await readBounded(segmentPath(folder, number));
-    const { header, end } = decodeSegmentHeader(bytes);
-    yield judged(scanSegment(bytes, header, end), { header, before: next?.firstSequence, order });
+    const part = await readPart(segmentPath(folder, number));
+    const surroundings = { header: part.header, before: next?.firstSequence, order };
+    yield judged(scanSegment(part), surroundings);
   }
 }
 

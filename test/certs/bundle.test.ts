@@ -1,3 +1,4 @@
+// Checks certs/bundle.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import {

@@ -1,3 +1,4 @@
+// Checks certs/distinguished-name.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { CertificateError } from "../../certs/certificate-error.js";
 import { readDer } from "../../certs/der.js";

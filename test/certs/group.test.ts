@@ -1,3 +1,4 @@
+// Checks certs/group.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";

@@ -1,3 +1,4 @@
+// Checks certs/identity.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { createHash, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";

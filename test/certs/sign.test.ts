@@ -1,3 +1,4 @@
+// Checks certs/sign.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";

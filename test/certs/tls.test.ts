@@ -1,3 +1,4 @@
+// Checks certs/tls.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -12,12 +13,12 @@ import {
 } from "node:tls";
 import { loadBundle, type Bundle, type BundleFiles } from "../../certs/bundle.js";
 import { loadGroup, type Group } from "../../certs/group.js";
-import { CertificateError, type PeerIdentity } from "../../certs/identity.js";
-import { admit, clientTls, PeerMismatch, serverTls, sourceTls } from "../../certs/tls.js";
+import { clientTls, PeerMismatch, sourceTls } from "../../certs/tls.js";
 import { systemCode } from "../../core/errors.js";
 import { parseAddress } from "../../core/address.js";
 import { dial } from "../../core/dial.js";
 import type { PeerId } from "../../core/names.js";
+import { Admitting, read } from "../support/admitting.js";
 import {
   caExtensions,
   makeOdd,
@@ -34,59 +35,6 @@ const CLIENT = "00000000000000000002" as PeerId;
 const SUBJECT = `/O=Gemeente/serialNumber=${CLIENT}`;
 const ALPN = ["schakel-test"];
 const DAY_MS = 86_400_000;
-
-/** What a server decided about one connection. */
-type Verdict = { readonly admitted: PeerIdentity } | { readonly refused: string };
-
-/** A server of the group that admits as ours do, and keeps what it decided. */
-class Admitting {
-  readonly verdicts: Verdict[] = [];
-  readonly sockets: TLSSocket[] = [];
-  /** Of each connection, its version and whether a session was resumed. */
-  readonly handshakes: { readonly protocol: string | null; readonly resumed: boolean }[] = [];
-  readonly #server: Server;
-
-  constructor(bundle: Bundle, group: Group) {
-    this.#server = createServer(serverTls(bundle, group, ALPN), (socket) => {
-      this.sockets.push(socket);
-      this.handshakes.push({ protocol: socket.getProtocol(), resumed: socket.isSessionReused() });
-      socket.on("error", () => undefined);
-      try {
-        this.verdicts.push({ admitted: admit(socket, group) });
-        socket.end("admitted");
-      } catch (error) {
-        if (!(error instanceof CertificateError)) throw error;
-        this.verdicts.push({ refused: error.message });
-        socket.destroy();
-      }
-    });
-    this.#server.on("tlsClientError", () => undefined);
-  }
-
-  async listen(): Promise<number> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  close(): void {
-    for (const socket of this.sockets) socket.destroy();
-    this.#server.close();
-  }
-}
-
-/** Connects and reads to the end. Rejects when the handshake fails. */
-const read = (options: ConnectionOptions): Promise<{ text: string; socket: TLSSocket }> =>
-  new Promise((resolve, reject) => {
-    const socket = connect({ host: "127.0.0.1", servername: "server.test", ...options });
-    let text = "";
-    let secure = false;
-    socket.on("secureConnect", () => (secure = true));
-    socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    // In TLS 1.3 a client is done before the server has judged it: a reset then is the refusal.
-    socket.on("error", (error) => (secure ? resolve({ text, socket }) : reject(error as Error)));
-    socket.on("close", () => resolve({ text, socket }));
-  });
 
 const rejection = async (work: Promise<unknown>): Promise<Error> => {
   try {
@@ -124,7 +72,7 @@ describe("certs/tls", function () {
     server = await test.peer({ peerId: SERVER, name: "Server", names: ["server.test"] });
     client = await test.peer({ peerId: CLIENT, name: "Gemeente Ütrecht", names: ["client.test"] });
     bundle = await loadBundle(client.files, group);
-    admitting = new Admitting(await loadBundle(server.files, group), group);
+    admitting = new Admitting(await loadBundle(server.files, group), group, ALPN);
     port = await admitting.listen();
   });
   after(async () => {
@@ -295,7 +243,7 @@ describe("certs/tls", function () {
         extensions,
         issuer: ca.issuing,
       });
-      const both = new Admitting(await loadBundle(ecServer, wider), wider);
+      const both = new Admitting(await loadBundle(ecServer, wider), wider, ALPN);
       try {
         const address = parseAddress(`ec.test:${String(await both.listen())}`);
         if (address === undefined) throw new Error("no address");
@@ -326,7 +274,7 @@ describe("certs/tls", function () {
         const older = maxVersion === "TLSv1.2";
         if (older) await test.writeGroup({ tls_minimum: "1.2" });
         const lower = await loadGroup(test.groupFile);
-        const own = new Admitting(await loadBundle(server.files, lower), lower);
+        const own = new Admitting(await loadBundle(server.files, lower), lower, ALPN);
         try {
           const options = { ...stranger(client.files), port: await own.listen(), maxVersion };
           const sessions: Buffer[] = [];
@@ -344,12 +292,42 @@ describe("certs/tls", function () {
       }
     });
 
+    it("shows a renewed certificate to the next client, and still resumes nothing", async () => {
+      const own = new Admitting(await loadBundle(server.files, group), group, ALPN);
+      try {
+        const options = { ...stranger(client.files), port: await own.listen() };
+        const shown: (string | undefined)[] = [];
+        const sessions: Buffer[] = [];
+        for (const name of ["server.test", "renewed.test", "renewed.test"]) {
+          const session = sessions.at(-1);
+          const socket = connect({
+            host: "127.0.0.1",
+            ...options,
+            servername: name,
+            ...(session === undefined ? {} : { session }),
+          });
+          socket.on("session", (each) => void sessions.push(each));
+          socket.on("secureConnect", () =>
+            shown.push(socket.getPeerX509Certificate()?.subjectAltName),
+          );
+          socket.resume();
+          await once(socket, "close");
+          const peer = await test.peer({ peerId: SERVER, name: "S", names: ["renewed.test"] });
+          own.renew(await loadBundle(peer.files, group), group);
+        }
+        expect(shown).to.deep.equal(["DNS:server.test", "DNS:renewed.test", "DNS:renewed.test"]);
+        expect(own.handshakes.map(({ resumed }) => resumed)).to.deep.equal([false, false, false]);
+      } finally {
+        own.close();
+      }
+    });
+
     it("refuses TLS 1.2 unless the group allows it, and then takes AEAD suites with forward secrecy alone", async () => {
       const old = { ...stranger(client.files), maxVersion: "TLSv1.2" } as const;
       expect(systemCode(await rejection(read(old)))).to.match(/PROTOCOL_VERSION/);
       await test.writeGroup({ tls_minimum: "1.2" });
       const lower = await loadGroup(test.groupFile);
-      const own = new Admitting(await loadBundle(server.files, lower), lower);
+      const own = new Admitting(await loadBundle(server.files, lower), lower, ALPN);
       try {
         const options = { ...old, port: await own.listen() };
         expect((await read(options)).text).to.equal("admitted");

@@ -1,3 +1,4 @@
+// Checks cli/main.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { createServer } from "node:net";
 import { once } from "node:events";

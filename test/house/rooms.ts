@@ -14,7 +14,8 @@ export const LEVELS: readonly (readonly string[])[] = [
   ["contracts"],
   ["relay", "txlog", "catalogue", "fsc"],
   ["directory", "inway", "outway", "manager", "web"],
-  ["cli", "demo"],
+  ["cli"],
+  ["demo"],
 ];
 
 /** Rooms that may import less than their row allows, with why. */

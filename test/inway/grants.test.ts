@@ -1,3 +1,4 @@
+// Checks inway/grants.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { GrantsError, parseGrants } from "../../inway/grants.js";
 import {

@@ -1,3 +1,4 @@
+// Checks inway/source.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { SchakelError } from "../../core/errors.js";
 import { parseServiceName } from "../../core/names.js";

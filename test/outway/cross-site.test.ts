@@ -1,3 +1,4 @@
+// Checks outway/cross-site.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { SchakelError } from "../../core/errors.js";
 import { refuseCrossSite } from "../../outway/cross-site.js";

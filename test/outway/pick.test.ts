@@ -1,3 +1,4 @@
+// Checks outway/pick.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { parseAddress } from "../../core/address.js";
 import { InwayPicker, type Candidate } from "../../outway/pick.js";

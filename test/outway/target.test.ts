@@ -1,3 +1,4 @@
+// Checks outway/target.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import type { CatalogueService } from "../../catalogue/catalogue.js";
 import { SchakelError, type ErrorCode } from "../../core/errors.js";
@@ -17,7 +18,11 @@ const SUFFIX = "schakel.localhost";
 const service = (name: string): CatalogueService => ({
   peerId: ID,
   peerName: "Register",
-  service: { name: parseServiceName(name) ?? expect.fail(name), openapiPath: undefined, protocol: "HTTP/1.1" },
+  service: {
+    name: parseServiceName(name) ?? expect.fail(name),
+    openapiPath: undefined,
+    protocol: "HTTP/1.1",
+  },
   inways: [],
 });
 const SERVICES = [

@@ -102,9 +102,7 @@ describe("relay/relay", () => {
     await set(OK);
     const client = await bench.client("GET HTTP://A.example:80?q=//x HTTP/1.0\r\nX: 1\r\n\r\n");
     await client.has("\r\n\r\nok");
-    expect(target.received).to.equal(
-      "GET /?q=//x HTTP/1.1\r\nHost: A.example:80\r\nX: 1\r\n\r\n",
-    );
+    expect(target.received).to.equal("GET /?q=//x HTTP/1.1\r\nHost: A.example:80\r\nX: 1\r\n\r\n");
   });
 
   it("reuses connections on both sides", async () => {
@@ -228,12 +226,11 @@ describe("relay/relay", () => {
   });
 
   it("passes other interim responses with the headers that may pass, to HTTP/1.1 alone", async () => {
-    const hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-No: 1\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n";
+    const hints =
+      "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-No: 1\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n";
     await set(hints + OK, { order: { keepTrailer: (name) => name !== "x-no" } });
     const client = await bench.client("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect(await client.has("ok")).to.equal(
-      `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${OK}`,
-    );
+    expect(await client.has("ok")).to.equal(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${OK}`);
     const old = await bench.client("GET / HTTP/1.0\r\n\r\n");
     expect(await old.finished()).to.match(/^HTTP\/1.1 200 OK/);
   });

@@ -81,13 +81,20 @@ export class Network {
   readonly #members = new Map<string, Member>();
   inwayPort = 0;
 
+  readonly group: TestGroup;
+  readonly source: RecordingSource;
+  readonly peers: Readonly<Record<keyof typeof PEERS, TestPeer>>;
+  readonly directoryPort: number;
+
   private constructor(
-    readonly group: TestGroup,
-    readonly source: RecordingSource,
-    readonly peers: Readonly<Record<keyof typeof PEERS, TestPeer>>,
+    parts: Pick<Network, "group" | "source" | "peers" | "directoryPort">,
     readonly options: NetworkOptions,
-    readonly directoryPort: number,
-  ) {}
+  ) {
+    this.group = parts.group;
+    this.source = parts.source;
+    this.peers = parts.peers;
+    this.directoryPort = parts.directoryPort;
+  }
 
   /** Starts everything and waits until the consumer's outway knows the service. */
   static async start(options: NetworkOptions = {}): Promise<Network> {
@@ -106,11 +113,8 @@ export class Network {
     });
     const peers = Object.fromEntries(await Promise.all(entries)) as Network["peers"];
     const network = new Network(
-      group,
-      await RecordingSource.start(),
-      peers,
+      { group, source: await RecordingSource.start(), peers, directoryPort },
       options,
-      directoryPort,
     );
     try {
       await network.#startAll();

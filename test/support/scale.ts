@@ -1,7 +1,8 @@
 // How large the numbers of a test run are: a seeded sample in `npm test`, the whole in `npm run test:long`.
 const seedOf = (text: string | undefined): number => {
   const seed = Number(text ?? "1");
-  if (!Number.isInteger(seed) || seed < 0) throw new Error(`TEST_SEED is "${String(text)}", allowed is a whole number`);
+  if (!Number.isInteger(seed) || seed < 0)
+    throw new Error(`TEST_SEED is "${String(text)}", allowed is a whole number`);
   return seed;
 };
 

@@ -1,0 +1,205 @@
+// `schakel log show`: an exchange as one or more logs hold it, side by side.
+import { parseTransactionId } from "../core/names.js";
+import {
+  exchangeRows,
+  intentSequence,
+  moment,
+  oneLine,
+  outcomeRows,
+  personalRows,
+  type Row,
+} from "../txlog/describe.js";
+import { leafHash } from "../txlog/leaf.js";
+import { readLog, type ReadRecord } from "../txlog/read.js";
+import { readPersonal, type PersonalReading } from "../txlog/read-personal.js";
+import type { LogRecord } from "../txlog/record.js";
+import { CommandError, UsageError } from "./command.js";
+import { jsonLine, reading, requireSegments, writeLine } from "./log-folder.js";
+
+/** The command's options. */
+export interface ShowOptions {
+  readonly folder: readonly string[];
+  readonly personal?: boolean;
+  readonly json?: boolean;
+}
+
+type Wanted = (record: LogRecord) => boolean;
+
+const transactionOf = (record: LogRecord): string | undefined => {
+  if (record.kind === "intent" || record.kind === "refusal") return record.exchange.transactionId;
+  return record.kind === "outcome" || record.kind === "unfinished"
+    ? record.intent.transactionId
+    : undefined;
+};
+
+const parseId = (id: string): Wanted => {
+  const transactionId = parseTransactionId(id);
+  if (transactionId !== undefined) return (record) => transactionOf(record) === transactionId;
+  const match = /^([0-9a-fA-F-]{36})\/([1-9][0-9]{0,15})$/.exec(id);
+  if (match === null) {
+    throw new UsageError(
+      `"${id}" is neither a transaction id nor WRITER/SEQUENCE`,
+      "a transaction id is a UUID of version 7; 'schakel log tail' shows them",
+    );
+  }
+  const writer = match[1]?.toLowerCase();
+  const sequence = BigInt(match[2] ?? "0");
+  return (record) => record.writerId === writer && record.sequence === sequence;
+};
+
+/** The records of one exchange, or one record that belongs to none. */
+interface Found {
+  readonly folder: string;
+  readonly records: readonly ReadRecord[];
+  readonly personal: PersonalReading;
+}
+
+const groupKey = ({ record }: ReadRecord): bigint => intentSequence(record) ?? record.sequence;
+
+/** The wanted records, each with the end of its exchange: it stands after the intent, so one reading finds both. */
+const findIn = async (folder: string, wanted: Wanted): Promise<Found[]> => {
+  await requireSegments(folder);
+  const exchanges = new Map<bigint, ReadRecord[]>();
+  for await (const item of readLog(folder)) {
+    if (item.status !== "record") continue;
+    const known = exchanges.get(groupKey(item));
+    if (known !== undefined) known.push(item);
+    else if (wanted(item.record)) exchanges.set(groupKey(item), [item]);
+  }
+  return Promise.all(
+    [...exchanges.values()].map(async (records) => {
+      const [first] = records;
+      const personal: PersonalReading =
+        first === undefined ? { status: "none" } : await readPersonal(folder, first);
+      return { folder, records, personal };
+    }),
+  );
+};
+
+const personalOf = ({ personal }: Found, shown: boolean): Row[] => {
+  if (personal.status === "readable") {
+    return shown ? personalRows(personal.personal) : [["personal data", "encrypted (--personal)"]];
+  }
+  return personal.status === "erased" ? [["personal data", "erased"]] : [];
+};
+
+const receipt = (label: string, hash: Buffer | undefined, hashes: ReadonlySet<string>): Row[] => {
+  if (hash === undefined) return [];
+  const hex = hash.toString("hex");
+  return [[label, hashes.has(hex) ? `${hex} (found)` : hex]];
+};
+
+const headOf = ({ record, leaf }: ReadRecord): Row[] => [
+  [record.kind, `${record.writerId}/${record.sequence}`],
+  ["recorded", moment(record.createdAtUs)],
+  ["leaf hash", leafHash(leaf).toString("hex")],
+];
+
+const rowsOf = (item: ReadRecord, personal: readonly Row[], hashes: ReadonlySet<string>): Row[] => {
+  const { record } = item;
+  switch (record.kind) {
+    case "intent":
+    case "refusal":
+      return [
+        ["transaction id", record.exchange.transactionId ?? "none"],
+        ...headOf(item),
+        ...exchangeRows(record.exchange),
+        ...personal,
+        ...receipt("other side's intent", record.exchange.otherReceipt, hashes),
+        ...(record.kind === "refusal"
+          ? [["refused", `${record.status} ${record.code}`] as const]
+          : []),
+      ];
+    case "outcome":
+      return [
+        ...headOf(item).map(([label, value]): Row => [
+          label === "outcome" ? label : `outcome ${label}`,
+          value,
+        ]),
+        ...outcomeRows(record.outcome),
+        ...receipt("answer's intent", record.outcome.otherReceipt, hashes),
+        ...receipt("answer's outcome", record.outcome.otherOutcome, hashes),
+      ];
+    case "unfinished":
+      return [["unfinished", `${record.writerId}/${record.sequence}`]];
+    case "refusal-sum":
+    case "writer-start":
+    case "writer-stop":
+    case "epoch":
+      return [...headOf(item), ["says", oneLine(record)]];
+  }
+};
+
+/** The columns' rows under one list of labels, in the order in which they first come; a label that comes twice in one column gets a line each. */
+const align = (columns: readonly (readonly Row[])[]): string[][] => {
+  const numbered = columns.map((rows) => {
+    const seen = new Map<string, number>();
+    return rows.map(([label, value]) => {
+      const time = (seen.get(label) ?? 0) + 1;
+      seen.set(label, time);
+      return { key: `${label}\0${time}`, label, value };
+    });
+  });
+  const keys: string[] = [];
+  for (const rows of numbered) {
+    let at = 0;
+    for (const { key } of rows) {
+      const known = keys.indexOf(key);
+      if (known < 0) keys.splice(at, 0, key);
+      at = (known < 0 ? at : known) + 1;
+    }
+  }
+  return keys.map((key) => [
+    key.slice(0, key.indexOf("\0")),
+    ...numbered.map((rows) => rows.find((row) => row.key === key)?.value ?? "-"),
+  ]);
+};
+
+const printTable = (table: readonly (readonly string[])[]): void => {
+  const widths = (table[0] ?? []).map((_, column) =>
+    Math.max(...table.map((cells) => cells[column]?.length ?? 0)),
+  );
+  for (const cells of table) {
+    const padded = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    writeLine(padded.join("  ").trimEnd());
+  }
+};
+
+/** Runs the command. */
+export const show = (id: string, options: ShowOptions): Promise<void> =>
+  reading(async () => {
+    const wanted = parseId(id);
+    const found: Found[] = [];
+    for (const folder of options.folder) found.push(...(await findIn(folder, wanted)));
+    if (found.length === 0) {
+      throw new CommandError(
+        `no record of ${id} in ${options.folder.join(", ")}`,
+        "an outcome is written within a moment of its end; 'schakel log tail' shows the last records",
+      );
+    }
+    if (options.json === true) {
+      for (const { folder, records, personal } of found) {
+        for (const [index, item] of records.entries()) {
+          const opened = index === 0 && options.personal === true ? personal : undefined;
+          writeLine(jsonLine(folder, item, opened));
+        }
+      }
+      return;
+    }
+    const hashes = new Set(
+      found.flatMap(({ records }) => records.map(({ leaf }) => leafHash(leaf).toString("hex"))),
+    );
+    const missing = options.folder
+      .filter((folder) => !found.some((one) => one.folder === folder))
+      .map((folder): Row[] => [
+        ["log", folder],
+        ["record", "none"],
+      ]);
+    const columns = found.map((one): Row[] => [
+      ["log", one.folder],
+      ...one.records.flatMap((item) =>
+        rowsOf(item, personalOf(one, options.personal === true), hashes),
+      ),
+    ]);
+    printTable(align([...columns, ...missing]));
+  });
