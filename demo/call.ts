@@ -2,7 +2,7 @@
 import { request } from "node:http";
 
 /** How long a call may take, in milliseconds. */
-const CALL_TIMEOUT_MS = 10_000;
+const CALL_TIMEOUT_MS = 15_000;
 
 /** An answer, read whole. */
 export interface Answer {
@@ -16,7 +16,7 @@ export interface Answer {
  * Makes a GET call to a port of 127.0.0.1.
  *
  * @param target path and query
- * @throws Error when nobody listens, the answer is cut, or it takes longer than 10 s
+ * @throws Error when nobody listens, the answer is cut, or it takes longer than 15 s
  */
 export const call = (port: number, target: string): Promise<Answer> =>
   new Promise((resolve, reject) => {

@@ -22,6 +22,9 @@ Examples:
     $ npm run demo -- --inway-port 8443 --outway-port 8080 --keep
 `;
 
+/** How long after the first a second signal means impatience. */
+const IMPATIENT_MS = 1_000;
+
 interface Options {
   readonly once?: boolean;
   readonly json?: boolean;
@@ -36,13 +39,16 @@ const parsePort = (text: string): number => {
   return port;
 };
 
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP; at the second, the processes are killed instead of stopped. */
+/**
+ * Resolves at the first SIGINT, SIGTERM or SIGHUP. At a later one the processes are killed instead of
+ * stopped; but one at the same moment is the same Ctrl-C, which npm passes on to a child that got it too.
+ */
 const interruption = (processes: Processes): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {
-    let asked = false;
+    let askedAt: number | undefined;
     const ask = (signal: NodeJS.Signals): void => {
-      if (asked) processes.killAll();
-      asked = true;
+      askedAt ??= performance.now();
+      if (performance.now() - askedAt > IMPATIENT_MS) processes.killAll();
       resolve(signal);
     };
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, ask);

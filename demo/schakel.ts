@@ -6,7 +6,7 @@ import type { Processes, Running } from "./processes.js";
 
 const COMMAND = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 /** How long a process may take until it listens, in milliseconds. */
-export const START_TIMEOUT_MS = 20_000;
+export const START_TIMEOUT_MS = 30_000;
 
 /** A process that serves, with its ports on 127.0.0.1. */
 export interface Service {

@@ -1,7 +1,7 @@
 // One attempt at forwarding an exchange over one connection to its target: the request's body on its way
 // there and the response on its way back, each at the pace of the slower side.
 import { request as clientRequest, type ClientRequest, type IncomingMessage } from "node:http";
-import { SchakelError } from "../core/errors.js";
+import { SchakelError, toSchakelError } from "../core/errors.js";
 import type { ClientSide } from "./client-side.js";
 import { Deadline } from "./deadline.js";
 import { ForwardError, type ForwardFailure, type ForwardOrder, type Outcome } from "./exchange.js";
@@ -9,7 +9,7 @@ import { connectionOptions, endToEnd } from "./hop-by-hop.js";
 import type { RelayLimits } from "./limits.js";
 import { headerValues, linesOf, pairsOf, withoutHeaders, type HeaderLines } from "./message.js";
 import type { TargetConnection } from "./pool.js";
-import type { AcceptedRequest } from "./strict-request.js";
+import { checkTrailers, type AcceptedRequest } from "./strict-request.js";
 import { acceptResponse, MalformedResponse } from "./strict-response.js";
 import { linesProblem, trailersProblem, type Framing } from "./strict.js";
 
@@ -159,13 +159,13 @@ export class Attempt {
     });
     request.on("end", () => {
       if (this.#settled) return;
-      const trailers = linesOf(request.rawTrailers);
-      const problem = trailersProblem(trailers, limits);
-      if (problem !== undefined) {
-        client.fail(new SchakelError("ERROR_CODE_REQUEST_MALFORMED", { detail: problem }));
+      try {
+        checkTrailers(request, limits);
+      } catch (error) {
+        client.fail(toSchakelError(error));
         return;
       }
-      const kept = this.#passing(trailers, order);
+      const kept = this.#passing(linesOf(request.rawTrailers), order);
       if (kept.length > 0) sending.addTrailers(pairsOf(kept));
       this.#endRequest();
     });

@@ -3,6 +3,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { SchakelError, toSchakelError } from "../core/errors.js";
 import { ClientSide } from "./client-side.js";
 import type { Answer, ExchangeHandler } from "./exchange.js";
@@ -11,6 +12,7 @@ import type { RequestHead } from "./message.js";
 import { ServedExchange, type Shared } from "./served-exchange.js";
 import {
   acceptRequest,
+  checkTrailers,
   parserProblem,
   uncheckedHead,
   type AcceptedRequest,
@@ -161,8 +163,7 @@ export class ClientConnection<C> {
   async #serve(): Promise<void> {
     if (this.#serving) return;
     this.#serving = true;
-    // node:http tells of a request before it has looked at the rest of what came with it: a body that is
-    // whole, or one that is malformed.
+    // Lets the parser come to the end of the request whose head it has just reported.
     await Promise.resolve();
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       if (this.#isOver()) break;
@@ -183,12 +184,18 @@ export class ClientConnection<C> {
 
   async #serveRequest(client: ClientSide): Promise<void> {
     const { handler, limits } = this.served;
+    // A body may have come with its head, whole or malformed; the parser tells in this turn of the loop.
+    if (!client.request.complete) await setImmediate();
+    if (client.gone) return;
     let accepted: AcceptedRequest;
     try {
       accepted = acceptRequest(client.request, limits);
       if (client.problem !== undefined) throw client.problem;
+      checkTrailers(client.request, limits);
     } catch (error) {
       this.#deaf = true;
+      // What stands behind it may be part of it to another parser.
+      this.#waiting.length = 0;
       await this.#refuse(client, toSchakelError(error));
       return;
     }

@@ -84,7 +84,8 @@ export class ClientSide {
     const old = request.httpVersion !== "1.1";
     this.#untilClose = old && (framing.kind === "chunked" || framing.kind === "until-close");
     const chunked = !old && (framing.kind === "chunked" || framing.kind === "until-close");
-    this.closes = old || !request.complete || !response.shouldKeepAlive || !this.mayStayOpen();
+    const whole = request.complete && this.#problem === undefined;
+    this.closes = old || !whole || !response.shouldKeepAlive || !this.mayStayOpen();
     const headers: (readonly [string, string])[] = chunked
       ? [...head.headers]
       : [...withoutHeaders(head.headers, (name) => name === "trailer")];

@@ -4,13 +4,19 @@ import { METHODS, type IncomingMessage } from "node:http";
 import { SchakelError } from "../core/errors.js";
 import type { RelayLimits } from "./limits.js";
 import { headerValues, linesOf, type HeaderLines, type RequestHead } from "./message.js";
-import { framingOf, linesProblem, tooLarge, type Framing } from "./strict.js";
+import { framingOf, linesProblem, tooLarge, trailersProblem, type Framing } from "./strict.js";
 
 /** A request that was accepted, and how its body is delimited. */
 export interface AcceptedRequest {
   readonly head: RequestHead;
   readonly framing: Framing;
 }
+
+/** Refuses trailers that frame or route: throws SchakelError REQUEST_MALFORMED. For a request that has come to its end. */
+export const checkTrailers = ({ rawTrailers }: IncomingMessage, limits: RelayLimits): void => {
+  const problem = trailersProblem(linesOf(rawTrailers), limits);
+  if (problem !== undefined) throw malformed(problem);
+};
 
 /** The parser's own list without the methods of other protocols that it takes as well. */
 const HTTP_METHODS: ReadonlySet<string> = new Set(METHODS.filter((name) => name !== "SOURCE"));
@@ -98,17 +104,20 @@ export const acceptRequest = (request: IncomingMessage, limits: RelayLimits): Ac
 
 const PARSER_CODES: Readonly<Record<string, SchakelError["code"]>> = {
   HPE_HEADER_OVERFLOW: "ERROR_CODE_REQUEST_HEAD_TOO_LARGE",
-  HPE_INVALID_VERSION: "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
   // The preface of HTTP/2.
   HPE_PAUSED_H2_UPGRADE: "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
 };
+
+// HPE_INVALID_VERSION stands for this and for a version that is followed by something else.
+const OTHER_VERSION = "Invalid HTTP version";
 
 /** The SchakelError for an error of node:http's parser; undefined when it is about the connection and not about what was sent. */
 export const parserProblem = (error: Error): SchakelError | undefined => {
   const code = "code" in error ? String(error.code) : "";
   if (!code.startsWith("HPE_") || code === "HPE_INVALID_EOF_STATE") return undefined;
-  const known = PARSER_CODES[code];
   // The parser's reason is one of its own fixed sentences and quotes nothing that was sent.
   const detail = "reason" in error ? String(error.reason) : code;
+  if (detail === OTHER_VERSION) return new SchakelError("ERROR_CODE_HTTP_VERSION_UNSUPPORTED");
+  const known = PARSER_CODES[code];
   return known === undefined ? malformed(detail) : new SchakelError(known);
 };

@@ -21,7 +21,8 @@ export const hmacSha256 = (key: Buffer, message: Buffer): Buffer => {
     outer[i] = byte ^ 0x5c;
   }
   inner.set(message, BLOCK);
-  // A hash as a latin1 string is cheaper than as a Buffer, which has memory outside of the heap.
-  outer.write(hash("sha256", inner.subarray(0, BLOCK + message.length), "binary"), BLOCK, SIZE);
-  return Buffer.from(hash("sha256", outer, "binary"), "binary");
+  // A hash as a string of bytes is cheaper than as a Buffer, which has memory outside of the heap.
+  const innerHash = hash("sha256", inner.subarray(0, BLOCK + message.length), "binary");
+  outer.write(innerHash, BLOCK, SIZE, "latin1");
+  return Buffer.from(hash("sha256", outer, "binary"), "latin1");
 };

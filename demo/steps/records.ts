@@ -6,7 +6,7 @@ import { filesOf, type Network } from "../services.js";
 import { check, type Scene, type Step } from "../step.js";
 import { until } from "../until.js";
 
-const OUTCOME_TIMEOUT_MS = 15_000;
+const OUTCOME_TIMEOUT_MS = 30_000;
 const LABEL_COLUMNS = 15;
 const SIDE_COLUMNS = 30;
 
@@ -41,7 +41,13 @@ interface Side {
 const readSides = async (scene: Scene, id: TransactionId): Promise<readonly [Side, Side]> => {
   const logs = [filesOf(scene, MUNICIPALITY).log("outway"), filesOf(scene, REGISTER).log("inway")];
   const flags = logs.flatMap((log) => ["--folder", log]);
-  const seen = await schakel(scene.processes, scene.folder, ["log", "show", id, "--json", ...flags]);
+  const seen = await schakel(scene.processes, scene.folder, [
+    "log",
+    "show",
+    id,
+    "--json",
+    ...flags,
+  ]);
   const all = seen
     .trimEnd()
     .split("\n")

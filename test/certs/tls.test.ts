@@ -4,13 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import {
-  connect,
-  createServer,
-  type ConnectionOptions,
-  type Server,
-  type TLSSocket,
-} from "node:tls";
+import { connect, createServer, type ConnectionOptions } from "node:tls";
 import { loadBundle, type Bundle, type BundleFiles } from "../../certs/bundle.js";
 import { loadGroup, type Group } from "../../certs/group.js";
 import { clientTls, PeerMismatch, sourceTls } from "../../certs/tls.js";

@@ -140,7 +140,7 @@ describe("cli/main", function () {
     const missing = [
       ["a group.json that is not there", ["--group", "/nonexistent/group.json"]],
       ["a certificate that is not there", ["--cert", "/nonexistent/cert.pem"]],
-      ["a data folder that cannot be made", ["--data", "/proc/nowhere"]],
+      ["a data folder that cannot be made", ["--data", "/dev/null/nowhere"]],
     ] as const;
     for (const [what, flags] of missing) {
       it(`says so about ${what}, and exits with 1`, async () => {

@@ -175,7 +175,7 @@ describe("core/dial", () => {
     });
 
     it("refuses a server that ends the connection in the handshake", async () => {
-      const port = await serve(createTcpServer((socket) => void socket.end()));
+      const port = await serve(createTcpServer((socket) => void socket.resume().end()));
       expect(systemCode(await thrownBy(open(port, { ca: own.cert })))).to.equal("ECONNRESET");
     });
 

@@ -84,9 +84,9 @@ export class RawTarget {
   }
 
   async close(): Promise<void> {
-    this.#server.close();
+    const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const { socket } of this.wires) socket.destroy();
-    await once(this.#server, "close");
+    await closed;
   }
 }
 
@@ -206,9 +206,9 @@ export class Bench implements ExchangeHandler<string> {
 
   async close(): Promise<void> {
     for (const { socket } of this.#clients) socket.destroy();
-    this.#server.close();
+    const closed = new Promise((resolve) => this.#server.close(resolve));
     await this.relay.close(1000);
     await until("the exchanges to end", () => this.relay.exchanges === 0);
-    await once(this.#server, "close").catch(() => undefined);
+    await closed;
   }
 }
