@@ -5,8 +5,8 @@ import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { admit, serverTls } from "../certs/tls.js";
-import { formatAddress } from "../core/address.js";
-import { systemClock } from "../core/clock.js";
+import { formatAddress, type Address } from "../core/address.js";
+import { systemClock, type Clock } from "../core/clock.js";
 import { GrpcServer } from "../core/grpc-server.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
@@ -49,11 +49,17 @@ const openSources = async (
   return { groups, bundles };
 };
 
+/** What a directory is started in. */
+interface Surroundings {
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  readonly clock: Clock;
+}
+
 const openRegistry = async (
   settings: DirectorySettings,
-  log: Log,
   { groups }: Sources,
-  lifecycle: Lifecycle,
+  { log, lifecycle, clock }: Surroundings,
 ): Promise<Registry> => {
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const store = await openDirectoryStore(join(settings.data, "directory.db"), groups.current.id);
@@ -61,7 +67,7 @@ const openRegistry = async (
   const registry = await Registry.open({
     groups,
     store,
-    clock: systemClock,
+    clock,
     log,
     leaseMs: settings.lease,
     anyPort: settings.allowAnyPort,
@@ -101,9 +107,9 @@ const createServer = (
 
 const startProber = (
   settings: DirectorySettings,
-  log: Log,
   sources: Sources,
   registry: Registry,
+  { log, clock }: Pick<Surroundings, "log" | "clock">,
 ): Prober =>
   new Prober({
     ...sources,
@@ -113,19 +119,26 @@ const startProber = (
       privateAddresses: settings.allowPrivateAddresses,
       hosts: settings.resolve,
     }),
-    clock: systemClock,
+    clock,
     log,
     intervalMs: settings.probeInterval,
     timeoutMs: settings.probeTimeout,
   });
 
-const start = async (
+/** A directory that runs. */
+export interface RunningDirectory {
+  /** Where it listens, with the real port. */
+  readonly address: Address;
+  readonly registry: Registry;
+}
+
+/** Starts a directory. Whatever is started is stopped by the life cycle, also when this rejects half-way. */
+export const startDirectory = async (
   settings: DirectorySettings,
-  log: Log,
-  lifecycle: Lifecycle,
-): Promise<void> => {
+  { log, lifecycle, clock }: Surroundings,
+): Promise<RunningDirectory> => {
   const sources = await openSources(settings, log, lifecycle);
-  const registry = await openRegistry(settings, log, sources, lifecycle);
+  const registry = await openRegistry(settings, sources, { log, lifecycle, clock });
   const server = createServer(settings, log, sources);
   const watchers = new Watchers({
     server,
@@ -148,16 +161,19 @@ const start = async (
   lifecycle.onStop("calls", () => server.stop());
   const address = await server.listen();
   lifecycle.onStop("streams", () => watchers.close());
-  const prober = startProber(settings, log, sources, registry);
+  const prober = startProber(settings, sources, registry, { log, clock });
   lifecycle.onStop("probes", () => prober.close());
   const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);
   log.info({ address: formatAddress(healthAddress) }, "health listening");
   const peer = sources.bundles.current.identity.peerId;
   log.info({ address: formatAddress(address), peer }, "listening");
+  return { address, registry };
 };
 
 /** Runs a directory until SIGINT or SIGTERM. Rejects when it cannot start; then nothing of it is left running. */
 export const runDirectory = async (settings: DirectorySettings): Promise<void> => {
   const log = createLog("directory", settings.logLevel, settings.logFormat);
-  await runUntilSignal(log, settings.stopTimeout, (lifecycle) => start(settings, log, lifecycle));
+  await runUntilSignal(log, settings.stopTimeout, async (lifecycle) => {
+    await startDirectory(settings, { log, lifecycle, clock: systemClock });
+  });
 };

@@ -111,7 +111,8 @@ export class Registry {
 
   /** Ends the lease of one component of the caller. Nothing happens when there is none. */
   withdraw(caller: PeerIdentity, kind: ComponentKind, component: ComponentName): Promise<void> {
-    return this.#inOrder(() => this.#end([componentKey(caller.peerId, kind, component)]));
+    const key = componentKey(caller.peerId, kind, component);
+    return this.#inOrder(() => this.#end(this.#leases.has(key) ? [key] : []));
   }
 
   /** Ends every lease that has run out and every announcement that is no longer valid. */

@@ -183,15 +183,12 @@ export class ClientConnection<C> {
   }
 
   async #serveRequest(client: ClientSide): Promise<void> {
-    const { handler, limits } = this.served;
     // A body may have come with its head, whole or malformed; the parser tells in this turn of the loop.
     if (!client.request.complete) await setImmediate();
     if (client.gone) return;
     let accepted: AcceptedRequest;
     try {
-      accepted = acceptRequest(client.request, limits);
-      if (client.problem !== undefined) throw client.problem;
-      checkTrailers(client.request, limits);
+      accepted = this.#accept(client);
     } catch (error) {
       this.#deaf = true;
       // What stands behind it may be part of it to another parser.
@@ -203,7 +200,7 @@ export class ClientConnection<C> {
     const exchange = new ServedExchange(client, this.context, accepted, this.served);
     let failure: unknown = new Error("the exchange was left unanswered");
     try {
-      await handler.exchange(exchange);
+      await this.served.handler.exchange(exchange);
     } catch (error) {
       failure = error;
     }
@@ -211,6 +208,14 @@ export class ClientConnection<C> {
     if (!client.begun && !client.gone) await this.#refuseUnanswered(client, failure);
     this.served.ended();
     this.#settled(client);
+  }
+
+  #accept({ request, problem }: ClientSide): AcceptedRequest {
+    const { limits } = this.served;
+    const accepted = acceptRequest(request, limits);
+    if (problem !== undefined) throw problem;
+    checkTrailers(request, limits);
+    return accepted;
   }
 
   #refuseUnanswered(client: ClientSide, failure: unknown): Promise<void> {

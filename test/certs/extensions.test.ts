@@ -1,3 +1,4 @@
+// Checks certs/extensions.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import { CertificateError } from "../../certs/certificate-error.js";
 import { readDer } from "../../certs/der.js";
