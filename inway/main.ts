@@ -15,6 +15,7 @@ import { createLog, type Log } from "../core/log.js";
 import { VERSION } from "../core/version.js";
 import { Relay, RELAY_LIMITS } from "../relay/relay.js";
 import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
+import { exposeLog } from "../txlog/metrics.js";
 import { InwayExchanges } from "./exchange.js";
 import { GrantsFile } from "./grants.js";
 import { listenForPeers } from "./listener.js";
@@ -118,6 +119,7 @@ const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): P
   });
   lifecycle.onStop("transaction log", () => transactionLog.close());
   health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
+  exposeLog(health.registry, transactionLog);
 
   const relay = createRelay(settings, log, sources, { transactionLog, health });
   lifecycle.onStop("relay", () => relay.close(settings.stopTimeout));

@@ -17,6 +17,7 @@ import { createLog, type Log } from "../core/log.js";
 import { VERSION } from "../core/version.js";
 import { Relay, RELAY_LIMITS } from "../relay/relay.js";
 import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
+import { exposeLog } from "../txlog/metrics.js";
 import { OutwayExchanges, type Client } from "./exchange.js";
 import { InwayPicker } from "./pick.js";
 import type { OutwaySettings } from "./settings.js";
@@ -72,6 +73,7 @@ const openData = async (
   });
   lifecycle.onStop("transaction log", () => transactionLog.close());
   health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
+  exposeLog(health.registry, transactionLog);
   const file = join(settings.data, "catalogue");
   const watcher = await startWatching({
     groups,

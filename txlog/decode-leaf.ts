@@ -4,11 +4,11 @@ import { ByteReader, FormatError } from "./bytes.js";
 import type { Durations, Party } from "./entry.js";
 import {
   DIRECTIONS,
+  DURABILITIES,
   KINDS,
   LEAF_BYTES_MAX,
   LEAF_VERSION,
   LINKS,
-  MEDIA,
   PARTIES,
   RESULTS,
   STOPS,
@@ -157,8 +157,9 @@ const takeBody = (kind: LogRecord["kind"], from: ByteReader): Body => {
       return {
         kind,
         software: from.text(),
+        component: from.text(),
         previousStop: from.word(STOPS),
-        medium: from.word(MEDIA),
+        durability: from.word(DURABILITIES),
         tornSegment: from.u32(),
         tornBytes: from.u64(),
       };

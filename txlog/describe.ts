@@ -62,7 +62,7 @@ const summary = (record: LogRecord): string => {
     case "refusal-sum":
       return `${record.count} refusals ${record.direction} of ${record.peerId === "" ? "other peers" : record.peerId} with ${record.status} ${record.code} in the minute of ${moment(record.minuteUs)}`;
     case "writer-start":
-      return `software ${record.software}, previous stop ${record.previousStop}, on ${record.medium}${record.tornBytes === 0 ? "" : `, ${record.tornBytes} torn bytes in segment ${record.tornSegment}`}`;
+      return `${record.component === "" ? "" : `${record.component}, `}software ${record.software}, previous stop ${record.previousStop}, durability ${record.durability}${record.tornBytes === 0 ? "" : `, ${record.tornBytes} torn bytes in segment ${record.tornSegment}`}`;
     case "writer-stop":
       return "";
     case "epoch":

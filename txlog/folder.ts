@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { syncFolder, writeFileDurably } from "../core/durable-file.js";
-import type { Medium } from "./record.js";
+import type { Durability } from "./record.js";
 
 /** Why a log cannot be opened, and what to do about it. */
 export class LogUnusable extends Error {
@@ -45,7 +45,7 @@ const VOLATILE: ReadonlyMap<number, string> = new Map([
  *
  * @throws LogUnusable when it is volatile and that is not allowed
  */
-const mediumOf = async (folder: string, allowVolatile: boolean): Promise<Medium> => {
+const durabilityOf = async (folder: string, allowVolatile: boolean): Promise<Durability> => {
   const name = VOLATILE.get((await statfs(folder)).type);
   if (name === undefined) return "disk";
   if (allowVolatile) return "volatile";
@@ -139,9 +139,9 @@ const writerOf = async (folder: string, groupId: string): Promise<string> => {
 };
 
 /** Makes the folder if it is absent, and tells what it lies on. The lock is taken after this and before prepareFolder. */
-export const makeFolder = async (folder: string, allowVolatile: boolean): Promise<Medium> => {
+export const makeFolder = async (folder: string, allowVolatile: boolean): Promise<Durability> => {
   await makeFolders(folder);
-  return mediumOf(folder, allowVolatile);
+  return durabilityOf(folder, allowVolatile);
 };
 
 /**

@@ -4,9 +4,9 @@ import { hash } from "node:crypto";
 import { ByteWriter } from "./bytes.js";
 import type { Direction, Link, Party, Result } from "./entry.js";
 import type {
+  Durability,
   Intent,
   LogRecord,
-  Medium,
   PreviousStop,
   RecordedExchange,
   RecordedOutcome,
@@ -48,7 +48,7 @@ export const LINKS: readonly Link[] = ["none", "http1", "schakel", "http2"];
 /** How the run before ended. */
 export const STOPS: readonly PreviousStop[] = ["none", "clean", "unclean"];
 /** What a log lies on. */
-export const MEDIA: readonly Medium[] = ["disk", "volatile"];
+export const DURABILITIES: readonly Durability[] = ["disk", "volatile", "store"];
 
 /** The bytes that every leaf of one writer has after version and kind: group id and writer id. */
 export const writerBytes = (groupId: string, writerId: string): Buffer => {
@@ -172,8 +172,9 @@ export const putBody = (to: ByteWriter, body: Body): void => {
       break;
     case "writer-start":
       to.text(body.software);
+      to.text(body.component);
       word(to, STOPS, body.previousStop);
-      word(to, MEDIA, body.medium);
+      word(to, DURABILITIES, body.durability);
       to.u32(body.tornSegment);
       to.u64(body.tornBytes);
       break;

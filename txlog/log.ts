@@ -27,13 +27,13 @@ export const openTransactionLog = async (
   if (limits.queueBytes > BATCH_BYTES_MAX / 4) {
     throw new RangeError(`queueBytes is ${limits.queueBytes}, allowed is ${BATCH_BYTES_MAX / 4}`);
   }
-  const medium = await makeFolder(folder, options.allowVolatile);
+  const durability = await makeFolder(folder, options.allowVolatile);
   const unlock = lockFolder(folder);
   try {
     const writerId = await prepareFolder(folder, groupId);
     const recovered = await recover(folder, writerId);
     const log = new SegmentedLog({ ...options, writerId, limits, unlock });
-    await log.start(recovered, medium);
+    await log.start(recovered, durability);
     return log;
   } catch (error) {
     unlock();

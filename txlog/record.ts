@@ -74,15 +74,21 @@ export interface RefusalSumRecord extends RecordHead {
 /** How the run before this one ended; `none` when there was none. */
 export type PreviousStop = "none" | "clean" | "unclean";
 
-/** What the log lies on: a disk, or something that dies with its container or machine. */
-export type Medium = "disk" | "volatile";
+/**
+ * What an acknowledged record of the run outlives: `disk`, its machine; `volatile`, nothing (a file system
+ * that is lost with its machine or container, allowed by a setting); `store`, that machine's disk, since
+ * the organisation's store had it too.
+ */
+export type Durability = "disk" | "volatile" | "store";
 
 /** The first record of each run of the writer. */
 export interface WriterStartRecord extends RecordHead {
   readonly kind: "writer-start";
   readonly software: string;
+  /** The name of the inway or outway; empty when the log was not told. */
+  readonly component: string;
   readonly previousStop: PreviousStop;
-  readonly medium: Medium;
+  readonly durability: Durability;
   /** The segment whose end was torn, and how many bytes of it are no record; both 0 when none was. */
   readonly tornSegment: number;
   readonly tornBytes: number;

@@ -8,7 +8,7 @@ import { ByteWriter } from "./bytes.js";
 import type { ExchangeEntry, OutcomeEntry, Refused } from "./entry.js";
 import { writerBytes } from "./leaf.js";
 import { fitIntent, fitOutcome, fitRefusal, type LogLimits } from "./limits.js";
-import type { Intent, Medium } from "./record.js";
+import type { Durability, Intent } from "./record.js";
 import type { Recovered } from "./recover.js";
 import { SegmentFile } from "./segment-file.js";
 import type { LogCounters, TransactionLog, TransactionLogOptions } from "./transaction-log.js";

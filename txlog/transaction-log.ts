@@ -12,6 +12,8 @@ export interface TransactionLogOptions {
   readonly groupId: string;
   /** The software's version, for the record of the start. */
   readonly software: string;
+  /** The name of the inway or outway, for the same record. */
+  readonly component?: string;
   readonly log: Log;
   readonly clock: Clock;
   /** Whether the folder may lie on a file system that is lost with its machine or container. */

@@ -131,12 +131,12 @@ describe("catalogue/announcement", () => {
       says: /signature is not by the key/,
     },
     {
-      what: "no signature",
+      what: "an empty signature",
       make: () => ({ ...members.sign(), signature: Buffer.alloc(0) }),
       says: /signature is not accepted/,
     },
     {
-      what: "no certificate",
+      what: "an announcement without certificate",
       make: () => ({ ...members.sign(), certificateChain: [] }),
       says: /0 certificates/,
     },
@@ -175,7 +175,11 @@ describe("catalogue/announcement", () => {
       make: () => signRaw({ peerId: ROLES.other.peerId }),
       says: /peer_id is not 00000000000000000002/,
     },
-    { what: "no component name", make: () => signRaw({ component: "" }), says: /component's name/ },
+    {
+      what: "an empty component name",
+      make: () => signRaw({ component: "" }),
+      says: /component's name/,
+    },
     {
       what: "a component name with a slash",
       make: () => members.sign({ component: "a/b" as ComponentName }),
@@ -193,27 +197,31 @@ describe("catalogue/announcement", () => {
       says: /sequence is 9007199254740992/,
     },
     {
-      what: "one that was made an hour from now",
+      what: "an announcement that was made an hour from now",
       make: () => members.sign({ ...announcement(Date.now() + 3_600_000) }),
       says: /in the future; the clocks/,
     },
     {
-      what: "one that has ended",
+      what: "an announcement that has ended",
       make: () => members.sign({ validUntil: Date.now() - 1 }),
       says: /no longer valid/,
     },
     {
-      what: "one without end",
+      what: "an announcement that is valid for too long",
       make: () => members.sign({ validUntil: Date.now() + 8 * 86_400_000 }),
       says: /allowed are 604800000/,
     },
-    { what: "no version", make: () => members.sign({ version: "" }), says: /version/ },
+    { what: "an empty version", make: () => members.sign({ version: "" }), says: /version/ },
     {
       what: "a version with a line break",
       make: () => members.sign({ version: "1\n2" }),
       says: /version/,
     },
-    { what: "neither inway nor outway", make: () => signRaw({ kind: undefined }), says: /neither/ },
+    {
+      what: "an announcement of no kind",
+      make: () => signRaw({ kind: undefined }),
+      says: /neither/,
+    },
     {
       what: "251 services",
       make: () => {

@@ -96,7 +96,8 @@ const record = fc.oneof(
     kind: kind("writer-start"),
     software: text,
     previousStop: fc.constantFrom("none", "clean", "unclean"),
-    medium: fc.constantFrom("disk", "volatile"),
+    component: text,
+    durability: fc.constantFrom("disk", "volatile", "store"),
     tornSegment: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     tornBytes: number,
   }),
@@ -189,7 +190,7 @@ describe("txlog/leaf", () => {
     ["a number over 2^53 - 1", { tornBytes: 2 ** 53 }],
     ["a writer that is no UUID", { writerId: "7f0c2a51" }],
     ["a writer in upper case", { writerId: "7F0C2A51-6b3e-4d8a-9c14-2e5b8d7a90f3" }],
-    ["a word that is none of the kind's", { medium: "cloud" }],
+    ["a word that is none of the kind's", { durability: "cloud" }],
   ];
   for (const [what, change] of unwritable) {
     it(`does not write ${what}`, () => {

@@ -371,7 +371,7 @@ describe("txlog/log", () => {
       const log = await open(folder, { allowVolatile: true });
       await log.close();
       const [start] = await recordsOf(folder);
-      expect(start).to.include({ kind: "writer-start", medium: "volatile" });
+      expect(start).to.include({ kind: "writer-start", durability: "volatile" });
     } finally {
       rmSync(dirname(folder), { recursive: true, force: true });
     }
