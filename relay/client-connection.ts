@@ -205,7 +205,7 @@ export class ClientConnection<C> {
       failure = error;
     }
     await exchange.ended();
-    if (!client.begun && !client.gone) await this.#refuseUnanswered(client, failure);
+    await this.#refuseUnanswered(client, failure);
     this.served.ended();
     this.#settled(client);
   }
@@ -218,8 +218,9 @@ export class ClientConnection<C> {
     return accepted;
   }
 
-  #refuseUnanswered(client: ClientSide, failure: unknown): Promise<void> {
-    return this.#refuse(client, client.problem ?? toSchakelError(failure));
+  async #refuseUnanswered(client: ClientSide, failure: unknown): Promise<void> {
+    if (client.begun || client.gone) return;
+    await this.#refuse(client, client.problem ?? toSchakelError(failure));
   }
 
   async #refuse(client: ClientSide, problem: SchakelError): Promise<void> {

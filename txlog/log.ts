@@ -2,7 +2,9 @@
 import { makeFolder, prepareFolder } from "./folder.js";
 import { LOG_LIMITS } from "./limits.js";
 import { lockFolder } from "./lock.js";
-import { recover } from "./recover.js";
+import type { Body } from "./leaf.js";
+import type { Durability } from "./record.js";
+import { recover, type Recovered } from "./recover.js";
 import { BATCH_BYTES_MAX } from "./segment.js";
 import { SegmentedLog } from "./segmented-log.js";
 import type { TransactionLog, TransactionLogOptions } from "./transaction-log.js";
@@ -10,6 +12,19 @@ import type { TransactionLog, TransactionLogOptions } from "./transaction-log.js
 export type { LogLimits } from "./limits.js";
 export type { Intent } from "./record.js";
 export type { LogCounters, TransactionLog, TransactionLogOptions } from "./transaction-log.js";
+
+const startOf = (
+  { previousStop, torn }: Recovered,
+  durability: Durability,
+  { software, component = "", log }: TransactionLogOptions,
+): Body => {
+  if (torn !== undefined) {
+    log.warn(torn, "the transaction log's last segment is torn: its end holds no whole batch");
+  }
+  const [tornSegment, tornBytes] = [torn?.segment ?? 0, torn?.bytes ?? 0];
+  const told = { software, component, previousStop, durability };
+  return { kind: "writer-start", ...told, tornSegment, tornBytes };
+};
 
 /**
  * Opens a log for writing: takes the folder's lock, reads what the earlier runs left, begins a new
@@ -33,7 +48,10 @@ export const openTransactionLog = async (
     const writerId = await prepareFolder(folder, groupId);
     const recovered = await recover(folder, writerId);
     const log = new SegmentedLog({ ...options, writerId, limits, unlock });
-    await log.start(recovered, durability);
+    await log.start(recovered, startOf(recovered, durability, options));
+    const { previousStop, open } = recovered;
+    const unfinished = open.length;
+    options.log.info({ writerId, previousStop, unfinished }, "the transaction log is open");
     return log;
   } catch (error) {
     unlock();

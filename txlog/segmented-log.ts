@@ -6,9 +6,9 @@ import { Backlog } from "./backlog.js";
 import { Batch } from "./batch.js";
 import { ByteWriter } from "./bytes.js";
 import type { ExchangeEntry, OutcomeEntry, Refused } from "./entry.js";
-import { writerBytes } from "./leaf.js";
+import { writerBytes, type Body } from "./leaf.js";
 import { fitIntent, fitOutcome, fitRefusal, type LogLimits } from "./limits.js";
-import type { Durability, Intent } from "./record.js";
+import type { Intent } from "./record.js";
 import type { Recovered } from "./recover.js";
 import { SegmentFile } from "./segment-file.js";
 import type { LogCounters, TransactionLog, TransactionLogOptions } from "./transaction-log.js";
@@ -78,18 +78,13 @@ export class SegmentedLog implements TransactionLog {
     return { ...this.#counted, outcomesLost: this.#backlog.outcomesLost };
   }
 
-  /** Begins a run: a new segment with the record of the start and the ends of unfinished intents, durable when it resolves. */
-  async start({ torn, previousStop, open, ...found }: Recovered, medium: Medium): Promise<void> {
-    const { log, software } = this.#parts;
-    if (torn !== undefined) {
-      log.warn(torn, "the transaction log's last segment is torn: its end holds no whole batch");
-    }
-    this.#lastSegment = found.lastSegment;
+  /** Begins a run: a new segment with this record and the ends of unfinished intents, durable when it resolves. */
+  async start({ lastSegment, nextSequence, open }: Recovered, begin: Body): Promise<void> {
+    this.#lastSegment = lastSegment;
     for (const { sequence } of open) this.#open.add(Number(sequence));
-    let batch = this.#begin(this.#plan(found.nextSequence), found.nextSequence);
+    let batch = this.#begin(this.#plan(nextSequence), nextSequence);
     this.#pending = batch;
-    const [tornSegment, tornBytes] = [torn?.segment ?? 0, torn?.bytes ?? 0];
-    batch.add({ kind: "writer-start", software, previousStop, medium, tornSegment, tornBytes });
+    batch.add(begin);
     try {
       for (const intent of open) {
         batch.addUnfinished(intent);
@@ -98,11 +93,9 @@ export class SegmentedLog implements TransactionLog {
       await this.#write(batch);
     } catch (error) {
       this.#closed = true;
-      await batch.segment.fence();
+      await (this.#writing ?? batch).segment.fence();
       throw error;
     }
-    const unfinished = open.length;
-    log.info({ writer: this.writerId, previousStop, unfinished }, "the transaction log is open");
   }
 
   problem(): string | undefined {

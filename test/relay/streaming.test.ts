@@ -233,7 +233,7 @@ describe("relay/streaming", function () {
       expect(source.requests[0]).to.include({ method: "POST", target: "/echo" });
       expect((await source.requests[0]?.ended)?.bytes).to.equal(5);
     } finally {
-      await source.close();
+      await source.stop();
     }
   });
 });

@@ -12,7 +12,7 @@ await migrate(db, "room", [
       await wait(300);
       await tx
         .insertInto("parent" as never)
-        .values({ id: 1 } as never)
+        .values({ id: 1 })
         .execute();
     },
   },

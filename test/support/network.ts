@@ -69,6 +69,8 @@ export interface Member {
 export interface NetworkOptions {
   /** More flags for a process. */
   readonly flags?: Partial<Record<"directory" | "inway" | "outway", readonly string[]>>;
+  /** More environment for all processes. */
+  readonly env?: Readonly<Record<string, string>>;
   /** The source's URL in grants.yaml instead of the recording source's. */
   readonly sourceUrl?: string;
   /** Further services of the provider, name to URL, granted to the consumer. */
@@ -239,23 +241,27 @@ export class Network {
     const { files } = this.peers[role];
     const data = join(this.group.dir, `data-${name}`);
     await mkdir(data, { recursive: true });
-    const running = await this.processes.start(name, [
-      CLI,
-      command,
-      ...[
-        "--group",
-        this.group.groupFile,
-        "--cert",
-        files.cert,
-        "--key",
-        files.key,
-        "--data",
-        data,
+    const running = await this.processes.start(
+      name,
+      [
+        CLI,
+        command,
+        ...[
+          "--group",
+          this.group.groupFile,
+          "--cert",
+          files.cert,
+          "--key",
+          files.key,
+          "--data",
+          data,
+        ],
+        ...["--health-listen", "127.0.0.1:0", "--resolve", RESOLVE, "--log-format", "json"],
+        ...["--allow-private-addresses", "--allow-any-port"],
+        ...flags,
       ],
-      ...["--health-listen", "127.0.0.1:0", "--resolve", RESOLVE, "--log-format", "json"],
-      ...["--allow-private-addresses", "--allow-any-port"],
-      ...flags,
-    ]);
+      { env: this.options.env ?? {} },
+    );
     const portOf = async (message: string): Promise<number> => {
       const line = await running.waitForLine(({ fields }) => fields["msg"] === message, READY_MS);
       return Number(String(line.fields["address"]).split(":").at(-1));
