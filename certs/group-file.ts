@@ -13,6 +13,7 @@ import { basicConstraintsOf } from "./extensions.js";
 import { fieldsOf, keyProblem, publicKeyOf } from "./certificate-fields.js";
 import { CERTIFICATE_BYTES_MAX, isRoot } from "./chain.js";
 import { readCertificates } from "./pem.js";
+import type { RevocationList } from "./revocation-list.js";
 
 /** How large a group.json may be, in bytes. */
 export const GROUP_BYTES_MAX = 1024 * 1024;
@@ -40,6 +41,8 @@ export interface Group {
   readonly peerIdRule: PeerIdRule;
   /** The regular expression of the rule, over the whole id. */
   readonly peerIdPattern: string;
+  /** The revocation lists in use; not of the file: the organisation's manager brings them. */
+  readonly revocationLists: readonly RevocationList[];
 }
 
 /** The `content` of group.json, in the names of the file. */
@@ -199,6 +202,7 @@ const readContent = (content: unknown): Group | readonly string[] => {
     ports: Object.freeze(data.ports),
     peerIdRule: rule,
     peerIdPattern: data.peer_id_pattern,
+    revocationLists: [],
   });
 };
 

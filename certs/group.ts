@@ -8,6 +8,7 @@ import {
   type SignedGroup,
 } from "./group-file.js";
 import { readText } from "./read-file.js";
+import type { RevocationList } from "./revocation-list.js";
 import { Watched } from "./watched.js";
 
 export {
@@ -90,7 +91,8 @@ export class GroupSource {
         checkSuccession(current, next);
         if (next.content === current.content) return current;
         log.info({ path, group: next.group.id, version: next.group.version }, "group loaded again");
-        return next;
+        const { revocationLists } = current.group;
+        return { ...next, group: { ...next.group, revocationLists } };
       },
       failed: (error) =>
         log.error({ path, err: error }, "the new group.json is refused; the group stays as it was"),
@@ -101,6 +103,20 @@ export class GroupSource {
   /** The group in use. */
   get current(): Group {
     return this.#watched.current.group;
+  }
+
+  /**
+   * Takes revocation lists into use: from the next check on, certificates that they name count for
+   * nothing. The group is replaced whole and every listener is told, so that servers end the connections
+   * that they would not let in any more.
+   *
+   * @param lists the newest list of each issuer; replaces those before
+   */
+  setRevocationLists(lists: readonly RevocationList[]): void {
+    this.#watched.replace((signed) => ({
+      ...signed,
+      group: { ...signed.group, revocationLists: lists },
+    }));
   }
 
   /** Calls the listener with each new group. Returns the function that ends this. */

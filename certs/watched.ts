@@ -67,6 +67,16 @@ export class Watched<T> {
     }, SETTLE_MS).unref();
   }
 
+  /** Replaces the value by one made of it, and tells the listeners. */
+  replace(change: (value: T) => T): void {
+    this.#take(change(this.current));
+  }
+
+  #take(value: T): void {
+    this.#current = value;
+    for (const listener of [...this.#listeners]) listener(value);
+  }
+
   /** Ends the watch; no listener is called from now on. */
   close(): void {
     this.#closed = true;
@@ -79,8 +89,7 @@ export class Watched<T> {
     try {
       const value = await this.#watching.read(this.#current);
       if (this.#closed || value === this.#current) return;
-      this.#current = value;
-      for (const listener of [...this.#listeners]) listener(value);
+      this.#take(value);
     } catch (error) {
       if (!this.#closed) this.#watching.failed(error);
     }

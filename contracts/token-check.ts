@@ -11,14 +11,12 @@ import { readToken, type AccessToken, type UnverifiedToken } from "./token.js";
 /** How far behind the maker's clock ours may be when a token has just been made, in seconds. Its end has no such grace. */
 export const TOKEN_SKEW_SECONDS = 30;
 
-/** FSC's codes for tokens that an inway refuses, with the statuses that FSC gives them. */
-export const TOKEN_REFUSALS = {
-  ERROR_CODE_ACCESS_TOKEN_MISSING: 401,
-  ERROR_CODE_ACCESS_TOKEN_INVALID: 401,
-  ERROR_CODE_ACCESS_TOKEN_EXPIRED: 401,
-  ERROR_CODE_WRONG_GROUP_ID_IN_TOKEN: 403,
-} as const;
-export type TokenRefusalCode = keyof typeof TOKEN_REFUSALS;
+/** FSC's codes for tokens that an inway refuses. */
+export type TokenRefusalCode =
+  | "ERROR_CODE_ACCESS_TOKEN_MISSING"
+  | "ERROR_CODE_ACCESS_TOKEN_INVALID"
+  | "ERROR_CODE_ACCESS_TOKEN_EXPIRED"
+  | "ERROR_CODE_WRONG_GROUP_ID_IN_TOKEN";
 
 /** A token that does not count, with FSC's code. The reason repeats only what stands in the token. */
 export interface TokenRefusal {

@@ -65,6 +65,8 @@ const GRPC_STATUS: Readonly<Record<number, grpcStatus>> = {
   403: grpcStatus.PERMISSION_DENIED,
   404: grpcStatus.NOT_FOUND,
   409: grpcStatus.FAILED_PRECONDITION,
+  413: grpcStatus.INVALID_ARGUMENT,
+  422: grpcStatus.INVALID_ARGUMENT,
   429: grpcStatus.RESOURCE_EXHAUSTED,
   500: grpcStatus.INTERNAL,
   503: grpcStatus.UNAVAILABLE,

@@ -6,6 +6,7 @@ import {
   status,
   type handleServerStreamingCall,
   type handleUnaryCall,
+  type Metadata,
   type ServerDuplexStream,
   type ServerReadableStream,
   type ServerUnaryCall,
@@ -54,10 +55,14 @@ interface Admitted<Identity> {
   readonly sockets: Set<TLSSocket>;
 }
 
-const fingerprintOf = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256;
+// The type says there is one, but a caller without a certificate has none: all of those are one identity.
+const present = (fingerprint: string | undefined): string => fingerprint ?? "";
 
-const fingerprintOfCall = <Req, Res>(call: AnyCall<Req, Res>): string | undefined =>
-  call.getAuthContext().sslPeerCertificate?.fingerprint256;
+const fingerprintOf = (socket: TLSSocket): string =>
+  present(socket.getPeerCertificate().fingerprint256);
+
+const fingerprintOfCall = <Req, Res>(call: AnyCall<Req, Res>): string =>
+  call.getAuthContext().sslPeerCertificate?.fingerprint256 ?? "";
 
 /**
  * A gRPC server. Services are added to `grpc` with handlers made by `unary` and `serverStream`, then it listens.
@@ -156,7 +161,7 @@ export class GrpcServer<Identity> {
 
   /** Who made a call. */
   caller<Req, Res>(call: AnyCall<Req, Res>): Identity {
-    const admitted = this.#admitted.get(fingerprintOfCall(call) ?? "");
+    const admitted = this.#admitted.get(fingerprintOfCall(call));
     if (admitted === undefined) throw new Error("the call's connection is gone");
     return admitted.identity;
   }
@@ -172,10 +177,11 @@ export class GrpcServer<Identity> {
 
   /** Makes a unary method of a function. What the function throws becomes the answer. */
   unary<Req, Res>(
-    work: (request: Req, caller: Identity) => Promise<Res> | Res,
+    work: (request: Req, caller: Identity, metadata: Metadata) => Promise<Res> | Res,
   ): handleUnaryCall<Req, Res> {
     return (call, callback) => {
-      const answer = async (): Promise<Res> => await work(call.request, this.caller(call));
+      const answer = async (): Promise<Res> =>
+        await work(call.request, this.caller(call), call.metadata);
       answer().then(
         (response) => callback(null, response),
         (error: unknown) => callback(this.fail(error, call.getPath())),
@@ -203,7 +209,7 @@ export class GrpcServer<Identity> {
   endSlowReader<Req, Res>(call: ServerWritableStream<Req, Res>): void {
     const fingerprint = fingerprintOfCall(call);
     const peer = call.getPeer();
-    const sockets = this.#admitted.get(fingerprint ?? "")?.sockets ?? new Set<TLSSocket>();
+    const sockets = this.#admitted.get(fingerprint)?.sockets ?? new Set<TLSSocket>();
     const timer = setTimeout(() => {
       for (const socket of sockets) {
         // The same form as in getPeer().

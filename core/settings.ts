@@ -210,7 +210,7 @@ export class SettingsError extends Error {
 }
 
 /** The processes that take settings; a variable SCHAKEL_X_… of any other X is a mistake. */
-export const PROCESSES = ["directory", "inway", "outway"] as const;
+export const PROCESSES = ["directory", "manager", "inway", "outway", "peer", "cli"] as const;
 export type ProcessName = (typeof PROCESSES)[number];
 
 const unknownVariables = (process: ProcessName, table: Table, env: NodeJS.ProcessEnv): string[] => {

@@ -266,6 +266,7 @@ describe("certs/group", function () {
       tlsMinimum: "TLSv1.3",
       ports: [443, 8443],
       peerIdPattern: "^[0-9]{20}$",
+      revocationLists: [],
     });
     expect(group.directories).to.deep.equal([
       { peerId: directory.peer_id, address: { host: "directory.test", port: 8443 } },

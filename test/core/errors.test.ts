@@ -24,7 +24,7 @@ describe("core/errors", () => {
       const { status, at, text, hint } = errorRow(code);
       expect(status).to.be.within(400, 599);
       expect(Object.keys(at)).to.not.deep.equal([]);
-      expect(Object.values(at).every((location) => /^(C1|O1|A1|D1)$/.test(location))).to.equal(
+      expect(Object.values(at).every((location) => /^(C1|O1|A1|M1|D1)$/.test(location))).to.equal(
         true,
       );
       // A message is the sentence, or the sentence with a detail after a colon.

@@ -215,7 +215,7 @@ describe("core/settings", () => {
     ]);
   });
 
-  for (const name of ["SCHAKEL_TEST", "SCHAKEL_INWAY", "SCHAKEL_INWAY_", "SCHAKEL_MANAGER_KEY"]) {
+  for (const name of ["SCHAKEL_TEST", "SCHAKEL_INWAY", "SCHAKEL_INWAY_", "SCHAKEL_MANAGERS_KEY"]) {
     it(`refuses the environment variable ${name}`, () => {
       expect(mistakes({ key: "k" }, { [name]: "x" })).to.have.lengthOf(1);
     });

@@ -12,7 +12,7 @@ export const LEVELS: readonly (readonly string[])[] = [
   ["core"],
   ["certs"],
   ["contracts"],
-  ["relay", "txlog", "catalogue", "fsc"],
+  ["relay", "txlog", "catalogue", "component", "fsc"],
   ["directory", "inway", "outway", "manager", "web"],
   ["cli"],
   ["demo"],
