@@ -28,7 +28,7 @@ export interface TlsListener {
   readonly address: Address;
   /** Takes new TLS options into use for the connections that follow. */
   reload(): void;
-  /** Stops listening. Open connections stay: they belong to whoever took them over. */
+  /** Stops listening; a handshake under way comes to nothing. Open connections stay: they belong to whoever took them over. */
   close(): Promise<void>;
 }
 
@@ -63,7 +63,13 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
   const { tls, admit, connected, log, connectionsMax } = options;
   const server = createServer({ ...tls(), handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
   server.maxConnections = connectionsMax;
+  let closed = false;
   server.on("secureConnection", (socket) => {
+    if (closed) {
+      // Its handshake was under way when the listener closed; nobody waits for it any more.
+      socket.on("error", () => undefined).destroy();
+      return;
+    }
     let identity: Identity;
     try {
       identity = admit(socket);
@@ -81,6 +87,7 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
     reload: () => server.setSecureContext(tls()),
     close: () =>
       new Promise((resolve) => {
+        closed = true;
         server.close(() => resolve());
         // Connections are not the listener's to wait for.
         resolve();
