@@ -189,7 +189,10 @@ describe("catalogue/announcer", () => {
       throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", { detail: "enough of you" });
     });
     const announcer = announcing();
-    await until("the reason", () => /enough of you/.test(announcer.problem() ?? "") || undefined);
+    await until(
+      "the reason",
+      () => (announcer.problem() ?? "").includes("enough of you") || undefined,
+    );
     expect(announcer.lastAnnouncedAt).to.equal(undefined);
   });
 
