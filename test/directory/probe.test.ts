@@ -124,6 +124,12 @@ describe("directory/probe", () => {
       says: /ALPN|alpn|no application protocol/,
     },
     {
+      what: "it knows no ALPN, and says that it is ready all the same",
+      act: (socket) => socket.end("ready\n"),
+      alpn: [],
+      says: /does not answer probes \(ALPN\)/,
+    },
+    {
       what: "another peer answers there, with its name in the certificate",
       act: (socket) => socket.end("ready\n"),
       bundle: async () => {

@@ -8,8 +8,10 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
 import { Processes, type Running } from "../../demo/processes.js";
+import { freePort } from "../support/network.js";
 import { TestGroup, type TestPeer } from "../support/pki.js";
 import { provoked } from "../support/provoked.js";
+import { schakel } from "../support/schakel.js";
 import { Stranger, type Message } from "../support/stranger.js";
 import { until } from "../support/until.js";
 
@@ -49,6 +51,10 @@ const refusedWith = async (answer: Promise<unknown>, code: ErrorCode): Promise<M
   provoked(code);
   return body;
 };
+
+interface ListedService {
+  readonly inways: readonly { readonly health: string }[];
+}
 
 const service = (name: string, more: Message = {}): Message => ({
   name,
@@ -93,8 +99,7 @@ describe("system/directory", function () {
       ...["--components-per-peer-max", "3", "--components-max", "4"],
       ...["--watchers-per-peer-max", "1"],
     ]);
-    const line = await directory.waitForLine(({ fields }) => fields["msg"] === "listening", 20_000);
-    port = Number(String(line.fields["address"]).split(":").at(-1));
+    await directory.waitForLine(({ fields }) => fields["msg"] === "listening", 20_000);
     provider = new Stranger(group, peers.provider, HOST, port);
     other = new Stranger(group, peers.other, HOST, port);
   };
@@ -104,7 +109,9 @@ describe("system/directory", function () {
     (await provider.call("ListServices", { group_id: GROUP }))["services"];
 
   before(async () => {
-    group = await TestGroup.create();
+    port = await freePort();
+    const address = `${HOST}:${String(port)}`;
+    group = await TestGroup.create({ directories: [{ peer_id: IDS.directory, address }] });
     peers = {
       directory: await group.peer({ peerId: IDS.directory, name: "Directory", names: [HOST] }),
       provider: await group.peer({ peerId: IDS.provider, name: "Ütrecht", names: ["inway.test"] }),
@@ -128,12 +135,12 @@ describe("system/directory", function () {
     const { peers: listed } = await other.call("ListPeers", { group_id: GROUP });
     expect(listed).to.deep.equal([{ id: IDS.provider, name: "Ütrecht", inways: 1, services: 2 }]);
     const request = { group_id: GROUP, peer_id: IDS.provider, service_name: "echo" };
-    const found = await other.call("GetService", request);
-    expect(found)
-      .to.have.nested.property("service.inways")
-      .that.deep.equals([
-        { component: "inway-1", address: "inway.test:8443", version: "9.9.9 of somebody else" },
-      ]);
+    const { service: found } = await other.call("GetService", request);
+    expect(found).to.have.nested.property("inways[0]").that.includes({
+      component: "inway-1",
+      address: "inway.test:8443",
+      version: "9.9.9 of somebody else",
+    });
   });
 
   it("streams everything first and then what changes, byte for byte as it was signed", async () => {
@@ -145,13 +152,17 @@ describe("system/directory", function () {
     await until("the catalogue", () => messages.some((each) => each["snapshot_complete"] === true));
     const signed = provider.sign(announcement());
     await provider.call("Announce", { announcement: signed });
-    const sent = await until("the change", () =>
+    const entries = () =>
       messages
         .filter((each) => each["snapshot"] !== true)
-        .flatMap((each) => (each["upserted"] ?? []) as Message[])
-        .at(0),
+        .flatMap((each) => (each["upserted"] ?? []) as { readonly announcement: typeof signed }[]);
+    const sent = await until("the change", () =>
+      // Beside it comes what the directory's probe has found of the announcement before.
+      entries().find(({ announcement: { announcement } }) =>
+        announcement.equals(signed.announcement),
+      ),
     );
-    expect(sent["announcement"]).to.deep.equal(signed);
+    expect(sent.announcement).to.deep.equal(signed);
   });
 
   for (const method of ["ListPeers", "ListServices", "GetService", "Withdraw"]) {
@@ -307,6 +318,53 @@ describe("system/directory", function () {
     expect(await refusedWith(noService, "ERROR_CODE_SERVICE_NOT_FOUND"))
       .to.have.property("choices")
       .that.deep.equals(["echo"]);
+  });
+
+  describe("schakel directory query", () => {
+    const query = (...args: readonly string[]) => {
+      const { cert, key } = peers.other.files;
+      const files = ["--group", group.groupFile, "--cert", cert, "--key", key];
+      const dialling = ["--allow-private-addresses", "--allow-any-port"];
+      // Before the arguments: of an option that is given twice the last one counts.
+      const given = ["--resolve", `${HOST}=127.0.0.1`, ...args];
+      return schakel(["directory", "query", ...given, ...files, ...dialling]);
+    };
+
+    it("prints peers and services for people, and for programs", async () => {
+      const { stdout } = await query("services", "--name", "ECH");
+      expect(stdout).to.match(
+        /^PEER +NAME +SERVICE +INWAY +HEALTH\n0+2 +Ütrecht +echo +inway\.test/,
+      );
+      const { stdout: listed } = await query("peers", "--json");
+      expect(JSON.parse(listed)).to.have.nested.property("[0].id", IDS.provider);
+      await until("the probe's result", async () => {
+        const args = ["--peer", IDS.provider, "--service", "echo", "--json"];
+        const one = JSON.parse((await query("service", ...args)).stdout) as ListedService;
+        return one.inways[0]?.health === "HEALTH_DOWN";
+      });
+    });
+
+    it("says what the directory answered when it refuses", async () => {
+      const { code, stdout, stderr } = await query(
+        ...["service", "--peer", IDS.provider, "--service", "nope"],
+      );
+      expect({ code, stdout }).to.deep.equal({ code: 1, stdout: "" });
+      expect(stderr).to.contain("the directory answered: the peer offers no service");
+    });
+
+    const wrong: readonly (readonly string[])[] = [
+      ["nonsense"],
+      ["service", "--peer", IDS.provider],
+      ["peers", "--directory", "00000000000000009999"],
+      ["peers", "--resolve", "nonsense"],
+    ];
+    for (const args of wrong) {
+      it(`refuses ${args.join(" ")} with exit code 2`, async () => {
+        const { code, stdout, stderr } = await query(...args);
+        expect({ code, stdout }, stderr).to.deep.equal({ code: 2, stdout: "" });
+        expect(stderr).to.match(/^schakel: error: /);
+      });
+    }
   });
 
   it("refuses more components than a peer and the group may have", async () => {
