@@ -28,6 +28,7 @@ const GRPC: Readonly<Record<number, status>> = {
   400: status.INVALID_ARGUMENT,
   404: status.NOT_FOUND,
   409: status.FAILED_PRECONDITION,
+  422: status.INVALID_ARGUMENT,
   429: status.RESOURCE_EXHAUSTED,
   500: status.INTERNAL,
 };
