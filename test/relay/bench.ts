@@ -105,8 +105,15 @@ export const targetAt = (port: number, times: Partial<Target> = {}): Target => (
   key: String(port),
   connect: async (signal) => {
     const socket = connect(port, "127.0.0.1");
-    await once(socket, "connect", { signal });
-    return socket;
+    // Giving up means the socket as well: nobody else knows of it.
+    const give = (): void => void socket.destroy();
+    signal.addEventListener("abort", give);
+    try {
+      await once(socket, "connect", { signal });
+      return socket;
+    } finally {
+      signal.removeEventListener("abort", give);
+    }
   },
   connectTimeoutMs: 2000,
   answerTimeoutMs: 2000,
