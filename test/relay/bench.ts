@@ -135,6 +135,8 @@ export interface BenchOptions {
   readonly limits?: Partial<RelayLimits>;
   readonly target?: Partial<Target>;
   readonly order?: Partial<ForwardOrder>;
+  /** What the relay knows of the n-th client; "client" unless given. */
+  readonly context?: (index: number) => string;
   readonly exchange?: (exchange: Exchange<string>, order: ForwardOrder) => Promise<void>;
 }
 
@@ -154,7 +156,12 @@ export class Bench implements ExchangeHandler<string> {
     private readonly options: BenchOptions = {},
   ) {
     this.relay = new Relay(this, { ...RELAY_LIMITS, lingerMs: 500, ...options.limits });
-    this.#server = createServer((socket) => this.relay.accept(socket, "client"));
+    let accepted = 0;
+    this.#server = createServer((socket) => {
+      const context = options.context?.(accepted) ?? "client";
+      accepted += 1;
+      this.relay.accept(socket, context);
+    });
   }
 
   static async start(target: RawTarget | number, options: BenchOptions = {}): Promise<Bench> {
