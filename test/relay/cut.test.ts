@@ -28,6 +28,8 @@ describe("relay/served-exchange", () => {
       typeof answer === "string" ? await answering(answer) : await new RawTarget(answer).listen();
     bench = await Bench.start(target, {
       ...options,
+      // Long enough that no timeout does what the cut should do.
+      target: { answerTimeoutMs: 60_000, idleTimeoutMs: 60_000, ...options.target },
       order: { signal: cutter.signal, ...options.order },
     });
   };
@@ -114,6 +116,21 @@ describe("relay/served-exchange", () => {
       expect(await failure()).to.include({ kind: "client-aborted", nothingSent: true });
       cutter.abort(revoked);
       expect(bench.failures).to.have.length(1);
+    });
+
+    it("is the client's failure when both go at once while it connects", async () => {
+      await set(OK, {
+        target: { connect: () => new Promise(() => undefined) },
+        exchange: async (exchange, order) => {
+          exchange.signal.addEventListener("abort", () => cutter.abort(revoked));
+          await exchange.forward(order).catch((error: unknown) => bench.failures.push(error));
+        },
+      });
+      const client = await bench.client(GET);
+      await until("an exchange", () => bench.seen.length > 0);
+      client.socket.resetAndDestroy();
+      expect(await failure()).to.include({ kind: "client-aborted", nothingSent: true });
+      expect(cutter.signal.aborted).to.equal(true);
     });
 
     for (const [name, request, answer] of [
@@ -275,17 +292,21 @@ describe("relay/served-exchange", () => {
 
     it("lets an exchange that was not yet forwarded neither be forwarded nor answered", async () => {
       let answered: Outcome | undefined;
+      let signal: AbortSignal | undefined;
       await set(OK, {
         ...contexts,
         exchange: async (exchange, order) => {
+          signal = exchange.signal;
           await until("the end", () => exchange.signal.aborted);
           await exchange.forward(order).catch((error: unknown) => bench.failures.push(error));
           answered = await exchange.answer({ status: 200, headers: [], body: Buffer.from("no") });
         },
       });
       const client = await bench.client(GET);
-      await until("an exchange", () => bench.seen.length > 0);
+      await until("an exchange", () => signal);
       end(0);
+      // At once, not when the socket has told that it is closed.
+      expect(signal?.aborted).to.equal(true);
       await client.finished();
       await until("the answer's outcome", () => answered);
       expect(answered).to.include({ result: "client-aborted", responseBytes: 0 });
