@@ -16,6 +16,9 @@ import type { RequestHead } from "../../relay/message.js";
 import { RELAY_LIMITS, Relay, type RelayLimits } from "../../relay/relay.js";
 import { until } from "../support/until.js";
 
+/** How long the bench waits for anything; a machine may be busy. */
+const WAIT_MS = 15_000;
+
 /** One end of a raw connection. Text is latin1: one character an octet. */
 export class Wire {
   received = "";
@@ -39,14 +42,14 @@ export class Wire {
     await until(
       `"${text}" in "${this.received.slice(0, 2000)}"`,
       () => this.received.includes(text) || undefined,
-      4000,
+      WAIT_MS,
     );
     return this.received;
   }
 
   /** Waits for the end of the connection. */
   async finished(): Promise<string> {
-    await until("the end of a connection", () => this.ended || this.closed || undefined, 4000);
+    await until("the end of a connection", () => this.ended || this.closed || undefined, WAIT_MS);
     return this.received;
   }
 }
@@ -75,7 +78,7 @@ export class RawTarget {
 
   /** The n-th connection, once it is there. */
   async wire(index = 0): Promise<Wire> {
-    return until(`connection ${index} to the target`, () => this.wires[index], 4000);
+    return until(`connection ${index} to the target`, () => this.wires[index], WAIT_MS);
   }
 
   /** All that every connection received. */
@@ -115,9 +118,10 @@ export const targetAt = (port: number, times: Partial<Target> = {}): Target => (
       signal.removeEventListener("abort", give);
     }
   },
-  connectTimeoutMs: 2000,
-  answerTimeoutMs: 2000,
-  idleTimeoutMs: 2000,
+  // Longer than the bench waits, so that no timeout does what the relay should do by itself.
+  connectTimeoutMs: 30_000,
+  answerTimeoutMs: 30_000,
+  idleTimeoutMs: 30_000,
   ...times,
 });
 
