@@ -5,10 +5,11 @@ import { SchakelError, toSchakelError } from "../core/errors.js";
 import type { ClientSide } from "./client-side.js";
 import { Deadline } from "./deadline.js";
 import { ForwardError, type ForwardFailure, type ForwardOrder, type Outcome } from "./exchange.js";
-import { connectionOptions, endToEnd } from "./hop-by-hop.js";
+import { endToEnd } from "./hop-by-hop.js";
 import type { RelayLimits } from "./limits.js";
 import { headerValues, linesOf, pairsOf, withoutHeaders, type HeaderLines } from "./message.js";
 import type { TargetConnection } from "./pool.js";
+import { requestLines } from "./request-lines.js";
 import { checkTrailers, type AcceptedRequest } from "./strict-request.js";
 import { acceptResponse, MalformedResponse } from "./strict-response.js";
 import { linesProblem, trailersProblem, type Framing } from "./strict.js";
@@ -29,24 +30,6 @@ const EMPTY = Buffer.alloc(0);
 const hasBody = (framing: Framing): boolean =>
   framing.kind === "chunked" || (framing.kind === "length" && framing.bytes > 0);
 
-const takesTrailers = (headers: HeaderLines): boolean =>
-  connectionOptions(headers).includes("te") &&
-  headerValues(headers, "te").some((value) => /(?:^|,)\s*trailers\s*(?:$|,)/i.test(value));
-
-/** The header lines that go to the target: the order's, then what belongs to this hop. */
-const requestLines = (
-  headers: HeaderLines,
-  { head, framing }: AcceptedRequest,
-): readonly string[] => {
-  const lines = [
-    ...withoutHeaders(endToEnd(headers), (n) => n === "trailer" && framing.kind !== "chunked"),
-  ];
-  if (takesTrailers(head.headers)) lines.push(["TE", "trailers"], ["Connection", "TE"]);
-  if (framing.kind === "length") lines.push(["Content-Length", String(framing.bytes)]);
-  if (framing.kind === "chunked") lines.push(["Transfer-Encoding", "chunked"]);
-  return lines.flat();
-};
-
 /** Use once: `run`. */
 export class Attempt {
   readonly #parts: AttemptParts;
@@ -66,6 +49,7 @@ export class Attempt {
   #deadline: Deadline | undefined;
   #stopDrain: () => void = () => undefined;
   readonly #clientFailed = (): void => this.#failClient();
+  readonly #cutOff = (): void => this.#cut();
 
   constructor(parts: AttemptParts) {
     this.#parts = parts;
@@ -76,15 +60,18 @@ export class Attempt {
   /**
    * Resolves with the outcome once a response has begun and ended, however it ended.
    *
-   * @throws ForwardError, or what `rewriteResponse` threw, when no byte of a response has gone to the client
+   * @throws ForwardError, what `rewriteResponse` threw, or the reason of the order's signal, when no byte of a
+   *   response has gone to the client
    */
   run(): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      const { client } = this.#parts;
+      const { client, order } = this.#parts;
       client.signal.addEventListener("abort", this.#clientFailed);
+      order.signal?.addEventListener("abort", this.#cutOff);
       if (client.signal.aborted) this.#failClient();
+      else if (order.signal?.aborted === true) this.#cut();
       else this.#start();
     });
   }
@@ -288,7 +275,24 @@ export class Attempt {
     if (this.#responseEnded || (this.#response?.complete === true && kind === "broken")) return;
     const parserRefused =
       cause instanceof Error && "code" in cause && String(cause.code).startsWith("HPE_");
+    this.#passArrived();
     this.#fail(parserRefused ? "malformed" : kind, cause, "target-aborted");
+  }
+
+  /** Passes on what came before the target failed: the parser reports a bad chunk ahead of the good ones that came with it. */
+  #passArrived(): void {
+    const response = this.#response;
+    const { client } = this.#parts;
+    if (this.#settled || response === undefined || !client.begun) return;
+    while (response.read() !== null);
+    client.flush();
+  }
+
+  /** The order's signal has aborted. */
+  #cut(): void {
+    const { client, order } = this.#parts;
+    if (client.begun) this.#fail("broken", undefined, "target-aborted");
+    else this.#settle(() => this.#reject(order.signal?.reason));
   }
 
   #fail(kind: ForwardFailure, cause: unknown, result: "client-aborted" | "target-aborted"): void {
@@ -312,10 +316,11 @@ export class Attempt {
   #settle(how: () => void): void {
     if (this.#settled) return;
     this.#settled = true;
-    const { client, connection } = this.#parts;
+    const { client, connection, order } = this.#parts;
     this.#deadline?.stop();
     this.#stopDrain();
     client.signal.removeEventListener("abort", this.#clientFailed);
+    order.signal?.removeEventListener("abort", this.#cutOff);
     how();
     // Whatever is not finished over this connection never will be.
     if (!this.#responseEnded || !this.#requestEnded) {

@@ -52,7 +52,7 @@ export class ClientConnection<C> {
 
   constructor(
     private readonly socket: Duplex,
-    private readonly context: C,
+    readonly context: C,
     private readonly served: Served<C>,
     closed: () => void,
   ) {
@@ -128,8 +128,9 @@ export class ClientConnection<C> {
     if (!this.#serving) this.#linger();
   }
 
-  /** Ends the connection now. */
+  /** Ends the connection now, and with it what runs or waits on it. */
   destroy(): void {
+    this.#leave();
     this.socket.destroy();
   }
 

@@ -122,6 +122,12 @@ export class ClientSide {
     this.response.end();
   }
 
+  /** Gives the head and what was written to the system now, and not at the end of this turn. */
+  flush(): void {
+    if (this.#headWaits) this.write(EMPTY);
+    while (this.socket.writableCorked > 0) this.socket.uncork();
+  }
+
   /** Breaks the response off, so that the client cannot take it for a complete one. */
   cut(): void {
     // What only the end of the connection delimits looks complete unless the connection is reset.

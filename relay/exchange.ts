@@ -37,11 +37,17 @@ export interface ForwardOrder {
   readonly rewriteResponse: (head: ResponseHead) => ResponseHead;
   /** Which trailers pass, in both directions, and which headers of an interim (1xx) response. Hop-by-hop ones never do. */
   readonly keepTrailer: (lowerName: string) => boolean;
+  /**
+   * Cuts the exchange from outside when it aborts: the stretch to the target is destroyed, and an answer that
+   * has begun is broken off, as if the target had done so (`target-aborted`). Before that the forwarding is
+   * rejected with the signal's reason, so that the client can be told why. May outlive any number of exchanges.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /** How an exchange ended after its response had begun. */
 export interface Outcome {
-  /** `target-aborted`: the target broke off in mid-body, and the client saw a broken answer. */
+  /** `target-aborted`: the target broke off in mid-body, or the order's signal did, and the client saw a broken answer. */
   readonly result: "complete" | "client-aborted" | "target-aborted";
   /** The status that the client got. */
   readonly status: number;
@@ -113,7 +119,8 @@ export interface Exchange<C> {
    * has been handed to the system, or was broken off after it had begun. May be called again after a
    * rejection with `nothingSent`; after any rejection `answer` may be called.
    *
-   * @throws ForwardError, or what `rewriteResponse` threw; nothing of a response has gone to the client
+   * @throws ForwardError, what `rewriteResponse` threw, or the reason of the order's signal; nothing of a
+   *   response has gone to the client
    */
   forward(order: ForwardOrder): Promise<Outcome>;
 }

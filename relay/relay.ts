@@ -65,6 +65,13 @@ export class Relay<C> {
     this.#server.emit("connection", socket);
   }
 
+  /** Ends the connections of the clients that match, now; the exchanges that run on them end as `client-aborted`. */
+  endConnections(where: (context: C) => boolean): void {
+    for (const connection of [...this.#connections.values()]) {
+      if (where(connection.context)) connection.destroy();
+    }
+  }
+
   /** Ends the pooled connections whose target key matches; exchanges that run over such a connection finish first. */
   dropTargets(predicate: (key: string) => boolean): void {
     this.#pool.drop(predicate);

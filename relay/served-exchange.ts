@@ -81,7 +81,7 @@ export class ServedExchange<C> implements Exchange<C> {
       if (client.signal.aborted) {
         throw new ForwardError("client-aborted", { nothingSent: true, cause: client.problem });
       }
-      const connection = await this.shared.pool.lease(order.target, client.signal);
+      const connection = await this.#lease(order, false);
       try {
         return await this.#attempt(order, connection);
       } catch (error) {
@@ -91,9 +91,28 @@ export class ServedExchange<C> implements Exchange<C> {
     });
   }
 
-  async #leaseAgain({ target }: ForwardOrder): Promise<TargetConnection> {
+  /** A connection, unless the client goes or the order is cut first. */
+  async #lease({ target, signal }: ForwardOrder, fresh: boolean): Promise<TargetConnection> {
+    const { client, shared } = this;
+    if (signal === undefined) return shared.pool.lease(target, client.signal, fresh);
+    signal.throwIfAborted();
+    // AbortSignal.any would leave something of itself with a signal that outlives the exchange.
+    const either = new AbortController();
+    const abort = (): void => either.abort();
+    for (const one of [client.signal, signal]) one.addEventListener("abort", abort);
     try {
-      return await this.shared.pool.lease(target, this.client.signal, true);
+      return await shared.pool.lease(target, either.signal, fresh);
+    } catch (error) {
+      if (!client.signal.aborted) signal.throwIfAborted();
+      throw error;
+    } finally {
+      for (const one of [client.signal, signal]) one.removeEventListener("abort", abort);
+    }
+  }
+
+  async #leaseAgain(order: ForwardOrder): Promise<TargetConnection> {
+    try {
+      return await this.#lease(order, true);
     } catch (error) {
       if (!(error instanceof ForwardError)) throw error;
       // The first connection may have taken the request.

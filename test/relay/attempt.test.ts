@@ -232,7 +232,7 @@ describe("relay/attempt", () => {
   for (const how of ["ends", "resets"] as const) {
     it(`aborts the target's request when the client ${how} before there is an answer`, async () => {
       await set(() => undefined);
-      const client = await bench.client(POST.replace("1", "9"));
+      const client = await bench.client(POST.replace("Length: 1", "Length: 9"));
       const wire = await target.wire();
       await wire.has("\r\n\r\nx");
       if (how === "ends") client.socket.end();
@@ -308,7 +308,7 @@ describe("relay/attempt", () => {
 
   it("refuses with 408 a body that stops coming, and aborts the target's request", async () => {
     await set(() => undefined, { limits: { bodyIdleTimeoutMs: 80 } });
-    const client = await bench.client(POST.replace("1", "9"));
+    const client = await bench.client(POST.replace("Length: 1", "Length: 9"));
     expect(await client.finished()).to.match(/^HTTP\/1.1 408 /);
     await (await target.wire()).finished();
     expect(failure()).to.include({ kind: "client-aborted", requestBytes: 1 });
@@ -339,7 +339,7 @@ describe("relay/attempt", () => {
     const client = await bench.client();
     client.socket.pause();
     client.send(GET);
-    const outcome = await until("the outcome", () => bench.outcomes[0], 4000);
+    const outcome = await until("the outcome", () => bench.outcomes[0]);
     expect(outcome.result).to.equal("client-aborted");
     expect(outcome.responseBytes).to.be.lessThan(endless / 8);
   });

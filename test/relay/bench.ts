@@ -16,6 +16,9 @@ import type { RequestHead } from "../../relay/message.js";
 import { RELAY_LIMITS, Relay, type RelayLimits } from "../../relay/relay.js";
 import { until } from "../support/until.js";
 
+/** How long the bench waits for anything; a machine may be busy. */
+const WAIT_MS = 15_000;
+
 /** One end of a raw connection. Text is latin1: one character an octet. */
 export class Wire {
   received = "";
@@ -39,14 +42,14 @@ export class Wire {
     await until(
       `"${text}" in "${this.received.slice(0, 2000)}"`,
       () => this.received.includes(text) || undefined,
-      4000,
+      WAIT_MS,
     );
     return this.received;
   }
 
   /** Waits for the end of the connection. */
   async finished(): Promise<string> {
-    await until("the end of a connection", () => this.ended || this.closed || undefined, 4000);
+    await until("the end of a connection", () => this.ended || this.closed || undefined, WAIT_MS);
     return this.received;
   }
 }
@@ -75,7 +78,7 @@ export class RawTarget {
 
   /** The n-th connection, once it is there. */
   async wire(index = 0): Promise<Wire> {
-    return until(`connection ${index} to the target`, () => this.wires[index], 4000);
+    return until(`connection ${index} to the target`, () => this.wires[index], WAIT_MS);
   }
 
   /** All that every connection received. */
@@ -105,12 +108,20 @@ export const targetAt = (port: number, times: Partial<Target> = {}): Target => (
   key: String(port),
   connect: async (signal) => {
     const socket = connect(port, "127.0.0.1");
-    await once(socket, "connect", { signal });
-    return socket;
+    // Giving up means the socket as well: nobody else knows of it.
+    const give = (): void => void socket.destroy();
+    signal.addEventListener("abort", give);
+    try {
+      await once(socket, "connect", { signal });
+      return socket;
+    } finally {
+      signal.removeEventListener("abort", give);
+    }
   },
-  connectTimeoutMs: 2000,
-  answerTimeoutMs: 2000,
-  idleTimeoutMs: 2000,
+  // Longer than the bench waits, so that no timeout does what the relay should do by itself.
+  connectTimeoutMs: 30_000,
+  answerTimeoutMs: 30_000,
+  idleTimeoutMs: 30_000,
   ...times,
 });
 
@@ -128,6 +139,8 @@ export interface BenchOptions {
   readonly limits?: Partial<RelayLimits>;
   readonly target?: Partial<Target>;
   readonly order?: Partial<ForwardOrder>;
+  /** What the relay knows of the n-th client; "client" unless given. */
+  readonly context?: (index: number) => string;
   readonly exchange?: (exchange: Exchange<string>, order: ForwardOrder) => Promise<void>;
 }
 
@@ -147,7 +160,12 @@ export class Bench implements ExchangeHandler<string> {
     private readonly options: BenchOptions = {},
   ) {
     this.relay = new Relay(this, { ...RELAY_LIMITS, lingerMs: 500, ...options.limits });
-    this.#server = createServer((socket) => this.relay.accept(socket, "client"));
+    let accepted = 0;
+    this.#server = createServer((socket) => {
+      const context = options.context?.(accepted) ?? "client";
+      accepted += 1;
+      this.relay.accept(socket, context);
+    });
   }
 
   static async start(target: RawTarget | number, options: BenchOptions = {}): Promise<Bench> {

@@ -57,7 +57,7 @@ describe("relay/attempt", () => {
     await target.close();
   });
   const failure = (index = 0): Promise<ForwardError> =>
-    until("a failed forwarding", () => bench.failures[index] as ForwardError | undefined, 4000);
+    until("a failed forwarding", () => bench.failures[index] as ForwardError | undefined);
 
   for (const [name, response] of BAD_RESPONSES) {
     it(`refuses a response with ${name} and does not use the connection again`, async () => {
@@ -228,10 +228,9 @@ describe("relay/attempt", () => {
   it("does not send a GET again when it dies on a new connection, or after a byte of an answer", async () => {
     await set((wire) => {
       wire.socket.on("data", () => {
-        if (wire.received.includes("partial")) wire.send("HTTP/1.");
-        if (wire.received.includes("first")) wire.send(OK);
-        if (!/first|partial/.test(wire.received)) wire.socket.destroy();
-        if (wire.received.includes("partial")) setTimeout(() => wire.socket.resetAndDestroy(), 20);
+        if (wire.received.includes("partial")) wire.socket.end("HTTP/1.");
+        else if (wire.received.includes("first")) wire.send(OK);
+        else wire.socket.destroy();
       });
     });
     const fresh = await bench.client(GET);
