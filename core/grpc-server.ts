@@ -133,19 +133,20 @@ export class GrpcServer<Identity> {
     this.#listener?.reload();
   }
 
-  /** Stops listening, lets running calls finish until the deadline, then ends them. */
+  /** Stops listening, lets running calls finish until the deadline, then ends them with their connections. */
   async stop(): Promise<void> {
     await this.#listener?.close();
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.grpc.forceShutdown();
-        resolve();
-      }, this.#serving.stopMs);
-      this.grpc.tryShutdown(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    // Refuses new calls and lets each connection close after its last one. Its callback does not wait
+    // for them (Node.js has them closing by then), and forceShutdown knows them only with channelz.
+    this.grpc.tryShutdown(() => undefined);
+    const open = [...this.#admitted.values()].flatMap(({ sockets }) => [...sockets]);
+    const timer = setTimeout(() => {
+      for (const socket of open) socket.destroy();
+    }, this.#serving.stopMs);
+    await Promise.all(
+      open.map((socket) => new Promise((resolve) => socket.once("close", resolve))),
+    );
+    clearTimeout(timer);
   }
 
   /** Who made a call. */

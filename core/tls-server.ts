@@ -37,7 +37,7 @@ export interface TlsListener {
    * lets in no longer; whoever took such a connection over sees it close.
    */
   reload(): void;
-  /** Stops listening. Open connections stay: they belong to whoever took them over. */
+  /** Stops listening; a handshake under way comes to nothing. Open connections stay: they belong to whoever took them over. */
   close(): Promise<void>;
 }
 
@@ -112,7 +112,13 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
   if (handshakeDone !== undefined) onHandshake(server, handshakeDone);
   const open = new OpenConnections({ admit, log });
   server.maxConnections = connectionsMax;
+  let closed = false;
   server.on("secureConnection", (socket) => {
+    if (closed) {
+      // Its handshake was under way when the listener closed; nobody waits for it any more.
+      socket.on("error", () => undefined).destroy();
+      return;
+    }
     let identity: Identity;
     try {
       identity = admit(socket);
@@ -134,6 +140,7 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
     },
     close: () =>
       new Promise((resolve) => {
+        closed = true;
         server.close(() => resolve());
         // Connections are not the listener's to wait for.
         resolve();
