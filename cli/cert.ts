@@ -83,6 +83,7 @@ interface SignOptions {
   readonly peerId?: string;
   readonly out: string;
   readonly days: number;
+  readonly crlUrl?: string;
 }
 
 const namesFor = (options: SignOptions, requested: readonly string[]): readonly string[] => {
@@ -112,7 +113,8 @@ const sign = async (options: SignOptions): Promise<void> => {
   }
   const ca = await openCa(options.ca);
   const notAfter = new Date(Date.now() + options.days * 86_400_000);
-  const issuance = { names, notBefore: validFromNow(), notAfter };
+  const { crlUrl } = options;
+  const issuance = { names, notBefore: validFromNow(), notAfter, crlUrl };
   const certificate = await issueCertificate(ca, asked, issuance);
   await writeFileDurably(options.out, writeCertificates([certificate, ca.issuing]), 0o644);
   process.stdout.write(
@@ -199,6 +201,10 @@ const addSign = (cert: Command): void => {
     .option("--peer-id <ID>", "refuse a request for another peer")
     .requiredOption("--out <FILE>", "where the certificate goes, with its issuer below it")
     .option("--days <N>", "how long it is valid, 1 to 1095 days", days(1095), 90)
+    .option(
+      "--crl-url <URL>",
+      "where the CA's revocation list is; unless given, as 'ca init' was told",
+    )
     .addHelpText("after", SIGN_EXAMPLES)
     .action(action(sign));
 };
