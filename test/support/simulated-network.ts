@@ -35,6 +35,8 @@ interface Message {
 /** One run of one organisation's manager: from its start to its end. */
 export class Process {
   dead = false;
+  /** A round of deliveries goes on. */
+  delivering = false;
   /** How many steps until it ends in the middle of something. */
   stepsLeft = Number.POSITIVE_INFINITY;
 
@@ -113,6 +115,15 @@ export class SimulatedNetwork {
   async act(of: Organisation, work: () => Promise<unknown>): Promise<void> {
     this.#begin(this.#processes.get(of), work);
     await this.settle();
+  }
+
+  /** Has an organisation deliver what is due, unless it is at it. */
+  async deliverDue(of: Organisation): Promise<void> {
+    const process = this.#processes.get(of);
+    if (process === undefined || process.delivering) return;
+    process.delivering = true;
+    const { book } = of;
+    await this.act(of, () => book.deliverDue().finally(() => (process.delivering = false)));
   }
 
   #begin(process: Process | undefined, work: () => Promise<unknown>): void {
