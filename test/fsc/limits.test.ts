@@ -130,7 +130,7 @@ describe("fsc/fsc-server within its limits", function () {
     slow.handlers.work = () => new Promise((resolve) => waiting.push(resolve));
     const sockets = await Promise.all([open(), open()]);
     const answers = sockets.map((socket) => {
-      socket.write(ANNOUNCE);
+      socket.write(String(ANNOUNCE).replace("keep-alive", "close"));
       return readToEnd(socket);
     });
     await until("two requests are running", () => waiting.length === 2);
