@@ -1,5 +1,5 @@
-// Issues certificates to peers.
-import { X509Certificate } from "node:crypto";
+// Issues certificates: to peers, and what every certificate of our small CA has.
+import { X509Certificate, type KeyObject } from "node:crypto";
 import forge from "node-forge";
 import { recordIssued, type Ca } from "./ca.js";
 import { CertificateError } from "./certificate-error.js";
@@ -29,11 +29,20 @@ export interface Issuance {
   readonly crlUrl?: string | undefined;
 }
 
-const checkIssuance = (ca: Ca, request: CertificateRequest, issuance: Issuance): void => {
-  const { names, notBefore, notAfter, crlUrl } = issuance;
-  if (crlUrl !== undefined) checkCrlUrl(crlUrl);
-  if (names.length === 0) throw new CertificateError("a certificate needs at least one name");
-  checkSubject(request, names);
+/** What an issued certificate says. */
+export interface Issued {
+  readonly publicKey: KeyObject;
+  readonly subject: forge.pki.CertificateField[];
+  /** DNS names; none for a certificate without a subjectAltName. */
+  readonly names: readonly string[];
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly purposes: readonly Purpose[];
+  /** Where the CA's list is; the address that the CA was made with unless given. */
+  readonly crlUrl?: string | undefined;
+}
+
+const checkDates = (ca: Ca, { notBefore, notAfter }: Issued): void => {
   if (notAfter <= notBefore) {
     throw new CertificateError(`it would end (${notAfter.toISOString()}) before it begins`);
   }
@@ -46,6 +55,47 @@ const checkIssuance = (ca: Ca, request: CertificateRequest, issuance: Issuance):
 };
 
 /**
+ * Signs a certificate of the issuing CA and records it in the CA's folder. May run in several processes at once.
+ *
+ * @returns the certificate; whoever shows it needs it followed by `ca.issuing`
+ * @throws CertificateError when it would end before it begins or after the CA itself
+ */
+export const signCertificate = async (ca: Ca, issued: Issued): Promise<X509Certificate> => {
+  checkDates(ca, issued);
+  const crlUrl = issued.crlUrl ?? ca.crlUrl;
+  if (issued.crlUrl !== undefined) checkCrlUrl(issued.crlUrl);
+  const issuer = forge.pki.certificateFromPem(ca.issuing.toString());
+  const certificate = forge.pki.createCertificate();
+  certificate.publicKey = publicHalf(issued.publicKey);
+  certificate.serialNumber = newSerial();
+  certificate.validity = { notBefore: issued.notBefore, notAfter: issued.notAfter };
+  certificate.setSubject(issued.subject);
+  certificate.setIssuer(nameOf(ca.issuing));
+  certificate.setExtensions([
+    { name: "basicConstraints", critical: true, cA: false },
+    { name: "keyUsage", critical: true, digitalSignature: true },
+    {
+      name: "extKeyUsage",
+      clientAuth: issued.purposes.includes("client authentication"),
+      serverAuth: issued.purposes.includes("server authentication"),
+    },
+    { name: "subjectKeyIdentifier" },
+    {
+      name: "authorityKeyIdentifier",
+      keyIdentifier: issuer.generateSubjectKeyIdentifier().getBytes(),
+    },
+    ...distributionPoint(crlUrl),
+    ...(issued.names.length === 0
+      ? []
+      : [dnsNames([...new Set(issued.names.map((name) => name.toLowerCase()))])]),
+  ]);
+  signWith(ca.issuingKey, certificate, () => certificate.tbsCertificate);
+  const signed = new X509Certificate(forge.pki.certificateToPem(certificate));
+  await recordIssued(ca, signed);
+  return signed;
+};
+
+/**
  * Issues a certificate for the key, peer id and organisation of a request, with the names, time and
  * purposes that the operator gives, and records it in the CA's folder. May run in several processes at once.
  *
@@ -55,35 +105,14 @@ const checkIssuance = (ca: Ca, request: CertificateRequest, issuance: Issuance):
 export const issueCertificate = async (
   ca: Ca,
   request: CertificateRequest,
-  issuance: Issuance,
+  { names, notBefore, notAfter, purposes = PEER_PURPOSES, crlUrl }: Issuance,
 ): Promise<X509Certificate> => {
-  checkIssuance(ca, request, issuance);
-  const issuer = forge.pki.certificateFromPem(ca.issuing.toString());
-  const purposes = issuance.purposes ?? PEER_PURPOSES;
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = publicHalf(request.publicKey);
-  certificate.serialNumber = newSerial();
-  certificate.validity = { notBefore: issuance.notBefore, notAfter: issuance.notAfter };
-  certificate.setSubject(peerSubject(request.peerId, request.organisation));
-  certificate.setIssuer(nameOf(ca.issuing));
-  certificate.setExtensions([
-    { name: "basicConstraints", critical: true, cA: false },
-    { name: "keyUsage", critical: true, digitalSignature: true },
-    {
-      name: "extKeyUsage",
-      clientAuth: purposes.includes("client authentication"),
-      serverAuth: purposes.includes("server authentication"),
-    },
-    { name: "subjectKeyIdentifier" },
-    {
-      name: "authorityKeyIdentifier",
-      keyIdentifier: issuer.generateSubjectKeyIdentifier().getBytes(),
-    },
-    ...distributionPoint(issuance.crlUrl ?? ca.crlUrl),
-    dnsNames([...new Set(issuance.names.map((name) => name.toLowerCase()))]),
-  ]);
-  signWith(ca.issuingKey, certificate, () => certificate.tbsCertificate);
-  const issued = new X509Certificate(forge.pki.certificateToPem(certificate));
-  await recordIssued(ca, issued);
-  return issued;
+  if (names.length === 0) throw new CertificateError("a certificate needs at least one name");
+  checkSubject(request, names);
+  const { publicKey, peerId, organisation } = request;
+  const subject = peerSubject(peerId, organisation);
+  return await signCertificate(ca, {
+    ...{ publicKey, subject, names, purposes },
+    ...{ notBefore, notAfter, crlUrl },
+  });
 };
