@@ -1,6 +1,6 @@
 // From what a person asks for to the contract that is proposed: access to a service, a place in a directory.
 import type { Group } from "../certs/group.js";
-import { proposeContent, type Validity } from "../contracts/content.js";
+import type { Validity } from "../contracts/content.js";
 import {
   isPublishable,
   type ConnectedService,
@@ -9,21 +9,17 @@ import {
   type OutwayIdentification,
   type PublicationGrant,
 } from "../contracts/grant.js";
-import { canonical } from "../contracts/jcs.js";
-import { stateAt } from "../contracts/state.js";
 import { isHostName } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
 import { SchakelError } from "../core/errors.js";
-import { newTransactionId, parseThumbprint, type PeerId } from "../core/names.js";
-import type { ContractBook } from "../fsc/contract-book.js";
-import type { StoredContract } from "../fsc/stored-contract.js";
+import { parseThumbprint, type PeerId } from "../core/names.js";
 import type {
   Component,
   PublishServiceRequest,
   RequestAccessRequest,
 } from "../proto/gen/schakel/manager/v1/administration.js";
-import { contractsOf } from "./contract-list.js";
 import type { StoredService } from "./feed.js";
+import type { Proposals, Proposed, Wanted } from "./proposals.js";
 import { invalidRequest, optionalPeer, parsed, seconds, serviceName } from "./request.js";
 
 const YEAR_SECONDS = 365 * 24 * 3600;
@@ -32,15 +28,9 @@ const VALIDITY_SECONDS_MAX = 100 * YEAR_SECONDS;
 /** Where no end was asked for, a contract that is there serves while more than this part of the usual length is left. */
 const REST_MIN = 0.1;
 
-/** A contract that was named or made. */
-export interface Proposed {
-  readonly contract: StoredContract;
-  readonly created: boolean;
-}
-
 /** What requests for access stand on. */
 export interface AccessParts {
-  readonly book: Pick<ContractBook, "list" | "propose">;
+  readonly proposals: Pick<Proposals, "forGrant">;
   readonly group: () => Group;
   /** Our own peer. */
   readonly own: PeerId;
@@ -52,33 +42,9 @@ export interface AccessParts {
   readonly clock: Clock;
 }
 
-/** What a contract must offer to serve instead of a new one. */
-interface Wanted {
-  readonly grant: GrantData;
-  readonly validity: Validity;
-  /** Whether a contract with this validity does as well. */
-  readonly isServedBy: (validity: Validity) => boolean;
-}
-
-/** A grant without what may be written in several ways. */
-const grantKey = (grant: GrantData): string => {
-  if (!("outway" in grant)) return canonical(grant);
-  const { identification } = grant.outway;
-  const plain =
-    identification.type === "OUTWAY_IDENTIFICATION_TYPE_DOMAIN_NAME"
-      ? { ...identification, domain_name: identification.domain_name.toLowerCase() }
-      : {
-          ...identification,
-          public_key_thumbprint: identification.public_key_thumbprint.toLowerCase(),
-        };
-  return canonical({ ...grant, outway: { ...grant.outway, identification: plain } });
-};
-
 /** Makes the contracts that people ask for, each once: the same request again names the contract that is there. */
 export class Access {
   readonly #with: AccessParts;
-  /** Looking for a contract and making one are one step. */
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(parts: AccessParts) {
     this.#with = parts;
@@ -93,7 +59,7 @@ export class Access {
     const grant = await this.#connectionGrant(request);
     await this.#findPeers(grant);
     const wanted = { grant, ...this.#askedTime(request) };
-    return this.#inTurn(() => this.#findOrPropose(wanted));
+    return this.#with.proposals.forGrant(wanted);
   }
 
   /**
@@ -108,7 +74,7 @@ export class Access {
     const length = seconds("validity_seconds", request.validitySeconds, VALIDITY_SECONDS_MAX);
     const validity = this.#from(this.#today, length === 0 ? YEAR_SECONDS : length);
     const wanted = { grant, validity, isServedBy: this.#servesFromNow(validity) };
-    return this.#inTurn(() => this.#findOrPropose(wanted));
+    return this.#with.proposals.forGrant(wanted);
   }
 
   get #today(): number {
@@ -274,32 +240,5 @@ export class Access {
     for (const id of new Set(parties)) {
       if (id !== undefined && id !== this.#with.own) await this.#with.findPeer(id);
     }
-  }
-
-  async #findOrPropose({ grant, validity, isServedBy }: Wanted): Promise<Proposed> {
-    const { book, clock } = this.#with;
-    const key = grantKey(grant);
-    const { name, peer_id } = grant.service;
-    const query = { grantType: grant.type, serviceName: name, peerId: peer_id };
-    for await (const contract of contractsOf(book, query)) {
-      const state = stateAt(contract.decision, contract.content.validity, clock.now());
-      if (state !== "VALID" && state !== "PROPOSED") continue;
-      if (!isServedBy(contract.content.validity)) continue;
-      if (contract.grants.some((each) => grantKey(each.grant) === key)) {
-        return { contract, created: false };
-      }
-    }
-    const { id: groupId, peerIdRule } = this.#with.group();
-    const proposal = {
-      ...{ iv: newTransactionId(), validity, grants: [{ data: grant }] },
-      createdAt: this.#today,
-    };
-    return book.propose(proposeContent(proposal, { groupId, peerIdRule }));
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work);
-    this.#last = turn.catch(() => undefined);
-    return turn;
   }
 }
