@@ -6,8 +6,12 @@ import type { Address } from "../core/address.js";
 import type { DialPolicy } from "../core/dial.js";
 import { openGrpcClient, type GrpcClientConstructor } from "../core/grpc-client.js";
 
-// It is our own organisation: any port, and private addresses too.
-const POLICY: DialPolicy = { ports: undefined, privateAddresses: true, hosts: new Map() };
+/** How a manager is dialled: it is our own organisation's, so on any port, and on private addresses too. */
+export const MANAGER_DIALS: DialPolicy = {
+  ports: undefined,
+  privateAddresses: true,
+  hosts: new Map(),
+};
 
 /** What a channel is opened with. */
 export interface ManagerDialling {
@@ -33,7 +37,7 @@ export const openManager = async <C extends Client>(
   }
   return await openGrpcClient(constructor, {
     address,
-    policy: POLICY,
+    policy: MANAGER_DIALS,
     secureContext: internalSecureContext(bundle),
     checkServerIdentity: checkManager(bundle),
   });
