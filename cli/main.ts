@@ -9,6 +9,7 @@ import { register as registerDirectory } from "./directory.js";
 import { register as registerGroup } from "./group.js";
 import { register as registerInway } from "./inway.js";
 import { register as registerLog } from "./log.js";
+import { register as registerManager } from "./manager.js";
 import { register as registerOutway } from "./outway.js";
 
 const program = new Command("schakel")
@@ -34,6 +35,7 @@ registerDirectory(program);
 registerGroup(program);
 registerInway(program);
 registerLog(program);
+registerManager(program);
 registerOutway(program);
 
 program.parse();

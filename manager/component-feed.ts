@@ -105,8 +105,16 @@ export class ManagerFeed implements ComponentFeed {
 
   onManagers(listener: () => void): Unsubscribe {
     const { peers, groups } = this.#with;
-    const ends = [peers.onAddress(() => listener()), groups.onChange(() => listener())];
-    return () => ends.forEach((end) => end());
+    const ends = [
+      peers.onAddress(() => {
+        listener();
+        return Promise.resolve();
+      }),
+      groups.onChange(() => listener()),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
   }
 
   revocationLists(): readonly RevocationList[] {

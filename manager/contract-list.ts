@@ -1,5 +1,6 @@
 // Walking through the contracts of the book, page by page.
-import type { BookQuery, ContractBook } from "../fsc/contract-book.js";
+import type { ContractBook } from "../fsc/contract-book.js";
+import type { BookQuery } from "../fsc/contract-list.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 
 const PAGE_SIZE = 500;

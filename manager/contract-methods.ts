@@ -101,8 +101,13 @@ export class ContractMethods {
       );
     }
     const found = await this.#with.book.findByPrefix(hash);
-    if (found !== undefined) return found;
-    throw new SchakelError("ERROR_CODE_CONTRACT_NOT_FOUND");
+    const [only, ...others] = found;
+    if (only === undefined) throw new SchakelError("ERROR_CODE_CONTRACT_NOT_FOUND");
+    if (others.length === 0) return only;
+    throw invalidRequest(
+      `hash begins ${found.length} contracts or more, allowed is what begins one`,
+      found.map((each) => each.hash),
+    );
   }
 
   async #show(contract: StoredContract): Promise<wire.Contract> {

@@ -12,7 +12,7 @@ import {
   type Signers,
 } from "../contracts/state.js";
 import type { PeerId } from "../core/names.js";
-import type { Delivery } from "../fsc/contract-book.js";
+import type { Delivery } from "../fsc/delivery-rows.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 import * as wire from "../proto/gen/schakel/manager/v1/administration.js";
 
@@ -139,6 +139,18 @@ export const summaryOf = (contract: StoredContract, viewing: Viewing): readonly 
   ];
 };
 
+/** Ours alone are delivered by us: the newest is the one with the last word. */
+const WEIGHT: Readonly<Record<SignatureType, number>> = { accept: 0, reject: 1, revoke: 2 };
+
+const waitingDeliveries = ({ deliveries }: Viewing): wire.Delivery[] => {
+  const newest = Math.max(...deliveries.map(({ type }) => WEIGHT[type]));
+  return deliveries.flatMap(({ party, type, attempts, lastError = "", nextAttemptAt }) =>
+    nextAttemptAt === undefined || WEIGHT[type] < newest
+      ? []
+      : [{ peerId: party, attempts, lastError, nextAttemptAtMs: BigInt(nextAttemptAt) }],
+  );
+};
+
 /** A contract as the interface shows it. */
 export const wireContract = (contract: StoredContract, viewing: Viewing): wire.Contract => ({
   hash: contract.hash,
@@ -153,9 +165,6 @@ export const wireContract = (contract: StoredContract, viewing: Viewing): wire.C
     jws,
   })),
   missingPeerIds: [...missingSigners(contract.content, signersOf(contract))],
-  deliveries: viewing.deliveries.map(({ peerId, attempts, lastError, nextAttemptAt }) => ({
-    ...{ peerId, attempts, lastError },
-    nextAttemptAtMs: BigInt(nextAttemptAt),
-  })),
+  deliveries: waitingDeliveries(viewing),
   summary: [...summaryOf(contract, viewing)],
 });
