@@ -3,15 +3,18 @@ import { join } from "node:path";
 import { admitInternal, internalServerTls } from "../certs/internal-tls.js";
 import { formatAddress, type Address } from "../core/address.js";
 import { GrpcServer } from "../core/grpc-server.js";
-import type { PeerId, ServiceName } from "../core/names.js";
+import type { PeerId } from "../core/names.js";
 import {
   AdministrationServiceService,
   type Component,
 } from "../proto/gen/schakel/manager/v1/administration.js";
+import { ComponentServiceService } from "../proto/gen/schakel/manager/v1/component.js";
 import { EnrolmentServiceService } from "../proto/gen/schakel/manager/v1/enrolment.js";
 import { Access } from "./access.js";
 import { administrationService, type AdministrationParts } from "./administration.js";
 import type { InternalCaller } from "./caller.js";
+import { Components, componentService, type ListedComponent } from "./component-service.js";
+import { ComponentStore } from "./component-store.js";
 import { Enrolment, enrolmentService } from "./enrolment.js";
 import { EnrolmentStore } from "./enrolment-store.js";
 import { openOwnIdentity, type OwnIdentity } from "./own-identity.js";
@@ -24,13 +27,6 @@ const MESSAGE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 const STOP_RESERVE_MS = 1_000;
 /** How often it is looked whether the certificate of an open connection has expired. */
 const RECHECK_MS = 60_000;
-
-/** Our inways and outways as they have been connected. */
-export interface Components {
-  list(): readonly Component[];
-  /** Where the connected inways are that offer a service. */
-  inwaysOf(service: ServiceName): readonly Address[];
-}
 
 /** The running side inside the organisation. */
 export interface InternalSide {
@@ -62,6 +58,27 @@ const createServer = (
   });
   return server;
 };
+
+const startComponents = async (
+  settings: ManagerSettings,
+  { db, feed }: ManagerState,
+  { groups, bundles }: Sources,
+  { log, lifecycle, clock, server }: Surroundings & { readonly server: GrpcServer<InternalCaller> },
+): Promise<Components> => {
+  const store = await ComponentStore.open(db, groups.current.id);
+  const { heartbeat: heartbeatMs, allowAnyPort: anyPort } = settings;
+  const components = Components.start(
+    { server, feed, groups, bundles, store, heartbeatMs, anyPort, clock, log },
+    lifecycle,
+  );
+  server.grpc.addService(ComponentServiceService, componentService(server, components));
+  return components;
+};
+
+const wireComponent = ({ seenAt, ...component }: ListedComponent): Component => ({
+  ...component,
+  seenAtMs: BigInt(Math.floor(seenAt)),
+});
 
 const administrationParts = (
   state: ManagerState,
@@ -99,16 +116,16 @@ export const serveInternally = async (
   const store = await EnrolmentStore.open(state.db);
   const enrolment = new Enrolment({ store, ca: identity.ca, clock, log });
   server.grpc.addService(EnrolmentServiceService, enrolmentService(server, enrolment));
-  const components: Components = { list: () => [], inwaysOf: () => [] };
+  lifecycle.onStop("internal calls", () => server.stop());
+  const components = await startComponents(settings, state, sources, { ...surroundings, server });
   const parts = administrationParts(state, sources, surroundings, {
-    components: () => [...components.list()],
+    components: async () => (await components.list()).map(wireComponent),
     createCode: async (request) => {
       const { code, expiresAt } = await enrolment.createCode(request);
       return { code, expiresAt: BigInt(Math.floor(expiresAt / 1000)) };
     },
   });
   server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
-  lifecycle.onStop("internal calls", () => server.stop());
   const address = await server.listen();
   log.info({ address: formatAddress(address) }, "listening for our own components");
   return { address, components, identity };

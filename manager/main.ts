@@ -7,7 +7,8 @@ import { createLog } from "../core/log.js";
 import { FscServer } from "../fsc/fsc-server.js";
 import { FscHandlers } from "./fsc-handlers.js";
 import { listenForManagers } from "./fsc-listener.js";
-import { serveInternally, type Components, type InternalSide } from "./internal-server.js";
+import type { Components } from "./component-service.js";
+import { serveInternally, type InternalSide } from "./internal-server.js";
 import { managerMetrics } from "./metrics.js";
 import type { ManagerSettings } from "./settings.js";
 import {

@@ -7,7 +7,9 @@ export interface Measured {
   readonly contracts: () => Readonly<Record<ContractState, number>>;
   readonly deliveriesWaiting: () => Promise<number>;
   /** Connected inways and outways, by role. */
-  readonly components: () => readonly { readonly role: string; readonly connected: boolean }[];
+  readonly components: () => Promise<
+    readonly { readonly role: string; readonly connected: boolean }[]
+  >;
   /** Open connections of other peers. */
   readonly peerConnections: () => number;
 }
@@ -37,8 +39,8 @@ export const managerMetrics = (metrics: Registry, measured: Measured): void => {
     help: "Our inways and outways whose stream is open, by role.",
     labelNames: ["role"],
     registers,
-    collect() {
-      const connected = measured.components().filter((component) => component.connected);
+    async collect() {
+      const connected = (await measured.components()).filter((component) => component.connected);
       for (const role of ["inway", "outway"]) {
         this.set({ role }, connected.filter((component) => component.role === role).length);
       }

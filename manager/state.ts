@@ -20,6 +20,7 @@ import { Clients } from "./clients.js";
 import { ManagerFeed } from "./component-feed.js";
 import { ContractCounts } from "./contract-counts.js";
 import { contractsOf } from "./contract-list.js";
+import type { ComponentSchema } from "./component-store.js";
 import type { EnrolmentSchema } from "./enrolment-store.js";
 import { OwnCertificates } from "./own-certificates.js";
 import { Peers } from "./peers.js";
@@ -61,7 +62,7 @@ export const openSources = async (
 };
 
 /** All tables of manager.db. */
-export type ManagerDatabase = Kysely<ManagerSchema & FscSchema & EnrolmentSchema>;
+export type ManagerDatabase = Kysely<ManagerSchema & FscSchema & EnrolmentSchema & ComponentSchema>;
 
 /** What a manager keeps. */
 export interface ManagerState {
@@ -85,7 +86,9 @@ const openTables = async (
   lifecycle: Lifecycle,
 ): Promise<ManagerDatabase> => {
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const db = openDatabase<ManagerSchema & FscSchema & EnrolmentSchema>(join(data, "manager.db"));
+  const db = openDatabase<ManagerSchema & FscSchema & EnrolmentSchema & ComponentSchema>(
+    join(data, "manager.db"),
+  );
   lifecycle.onStop("database", () => db.destroy());
   // Kysely's types do not see that a database with more tables is one with fewer.
   await migrateManager(db);
