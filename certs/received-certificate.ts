@@ -2,8 +2,8 @@
 // the component's own and holds.
 import { X509Certificate, type KeyObject } from "node:crypto";
 import { CertificateError } from "./certificate-error.js";
-import { checkPath } from "./chain.js";
 import { internalIdentityOf, type InternalIdentity } from "./internal-identity.js";
+import { checkInternalPath } from "./internal-path.js";
 
 /** A certificate as the manager answers with it, DER. */
 export interface ReceivedCertificate {
@@ -53,7 +53,7 @@ export const checkReceived = (
   }
   const leaf = parse(received.certificate);
   const chain = [leaf, ...received.issuerChain.map(parse)];
-  checkPath(chain, [anchor], Date.now());
+  checkInternalPath(chain, anchor, Date.now());
   if (!leaf.checkPrivateKey(key)) {
     throw new CertificateError("the manager gave a certificate for another key");
   }

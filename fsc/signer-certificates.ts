@@ -48,7 +48,7 @@ export class SignerCertificates {
     if (chain === undefined) return undefined;
     const { groups, clock } = this.#parts;
     try {
-      checkPath(chain, groups.current.anchors, clock.now());
+      checkPath(chain, groups.current, clock.now());
     } catch (error) {
       if (!(error instanceof CertificateError)) throw error;
       throw new ContractRefusal("ERROR_CODE_PEER_CERTIFICATE_VERIFICATION_FAILED", error.message, {
@@ -193,7 +193,7 @@ export class SignerCertificates {
     const { chain } = bundles.current;
     const former = chain === this.#inUse ? this.#former : [this.#inUse, ...this.#former];
     const holds = (each: Chain): boolean =>
-      pathProblems(each, groups.current.anchors, clock.now()).length === 0;
+      pathProblems(each, groups.current, clock.now()).length === 0;
     return [chain, ...former.filter(holds)];
   }
 }
