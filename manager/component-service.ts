@@ -9,12 +9,13 @@ import type { GrpcServer } from "../core/grpc-server.js";
 import type { Lifecycle } from "../core/lifecycle.js";
 import type { Log } from "../core/log.js";
 import type { ServiceName } from "../core/names.js";
+import type { Component } from "../proto/gen/schakel/manager/v1/administration.js";
 import type {
   ComponentServiceServer,
   WatchStateRequest,
 } from "../proto/gen/schakel/manager/v1/component.js";
 import { withRole, type InternalCaller } from "./caller.js";
-import type { ComponentStore, SeenComponent } from "./component-store.js";
+import type { ComponentStore } from "./component-store.js";
 import { ComponentStream, type StreamParts, type WatchStateCall } from "./component-stream.js";
 import type { ComponentFeed, Unsubscribe } from "./feed.js";
 import { readRegistration, STREAMING, type Registration } from "./registration.js";
@@ -39,11 +40,6 @@ export interface ComponentsParts {
   readonly anyPort: boolean;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** A component that has been connected, and whether it is now. */
-export interface ListedComponent extends SeenComponent {
-  readonly connected: boolean;
 }
 
 interface Open {
@@ -129,12 +125,12 @@ export class Components {
   }
 
   /** Every component that has been connected, by role and name; at most 1000. */
-  async list(): Promise<readonly ListedComponent[]> {
+  async list(): Promise<Component[]> {
     await this.#written;
     const now = this.#parts.clock.now();
-    return (await this.#parts.store.list(COMPONENTS_MAX)).map((each) => {
-      const connected = this.#open.has(keyOf(each));
-      return { ...each, connected, seenAt: connected ? now : each.seenAt };
+    return (await this.#parts.store.list(COMPONENTS_MAX)).map(({ seenAt, ...about }) => {
+      const connected = this.#open.has(keyOf(about));
+      return { ...about, connected, seenAtMs: BigInt(connected ? now : seenAt) };
     });
   }
 

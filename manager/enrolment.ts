@@ -11,12 +11,17 @@ import { SchakelError } from "../core/errors.js";
 import type { GrpcServer } from "../core/grpc-server.js";
 import type { Log } from "../core/log.js";
 import { parseComponentName } from "../core/names.js";
+import type {
+  CreateEnrolmentCodeRequest,
+  CreateEnrolmentCodeResponse,
+} from "../proto/gen/schakel/manager/v1/administration.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/enrolment.js";
 import { withRole, type InternalCaller } from "./caller.js";
 import type { Enrollee, EnrolmentStore } from "./enrolment-store.js";
 
 const CODE_LIFE_MS = 60 * 60_000;
 const CODES_OPEN_MAX = 100;
+const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const ATTEMPTS_PER_MINUTE_MAX = 60;
 
@@ -30,13 +35,6 @@ export interface EnrolmentParts {
   readonly ca: Ca;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** A code that was made. Its text is shown once and stored nowhere. */
-export interface MadeCode {
-  readonly code: string;
-  /** Until when it can be used, in milliseconds since 1970. */
-  readonly expiresAt: number;
 }
 
 const invalid = (detail: string, cause?: unknown): SchakelError =>
@@ -62,13 +60,13 @@ export class Enrolment {
   }
 
   /**
-   * Makes a code that works once, within an hour, for one role and name. Whoever calls this has checked that
-   * the caller may.
+   * Makes a code that works once, within an hour, for one role and name. Its text is stored nowhere. Whoever
+   * calls this has checked that the caller may.
    *
    * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a role or name that is not allowed,
    * ERROR_CODE_LIMIT_EXCEEDED when too many codes can still be used
    */
-  async createCode(asked: { readonly role: string; readonly name: string }): Promise<MadeCode> {
+  async createCode(asked: CreateEnrolmentCodeRequest): Promise<CreateEnrolmentCodeResponse> {
     const role = parseRole(asked.role);
     if (role === undefined || !ENROLLABLE.includes(role)) {
       throw invalid(`role is not one of ${ENROLLABLE.join(", ")}`);
@@ -86,7 +84,10 @@ export class Enrolment {
       });
     }
     log.info({ role, component: name }, "enrolment code made");
-    return { code: formatEnrolmentCode(code), expiresAt };
+    return {
+      code: formatEnrolmentCode(code),
+      expiresAt: BigInt(Math.floor(expiresAt / SECOND_MS)),
+    };
   }
 
   /**
