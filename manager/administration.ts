@@ -161,8 +161,8 @@ class Methods {
     const records = await this.parts.audit.list(before, limit);
     const last = records.at(-1)?.number ?? 1;
     return {
-      records: records.map(({ number, at, ...act }) => ({
-        ...{ ...act, number: BigInt(number), atMs: BigInt(at) },
+      records: records.map(({ number, at, request: subject, ...act }) => ({
+        ...{ ...act, subject, number: BigInt(number), atMs: BigInt(at) },
       })),
       nextPageToken: records.length < limit || last === 1 ? "" : String(last),
     };
@@ -200,11 +200,11 @@ export const administrationService = (
     action: string,
     roles: readonly Role[],
     work: (request: Req) => Promise<Res>,
-    subject: (request: Req) => object = (request) => request,
+    shownOf: (request: Req) => object = (request) => request,
   ) =>
     server.unary((request: Req, caller, metadata) => {
       const actor = actorOf(caller, metadata, roles);
-      const entry = { ...actor, action, subject: subjectOf(subject(request)) };
+      const entry = { ...actor, action, request: subjectOf(shownOf(request)) };
       return parts.audit.record(entry, () => work(request));
     });
 

@@ -15,7 +15,7 @@ import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js
 
 const CHILD = fileURLToPath(new URL("../support/audit-child.ts", import.meta.url));
 const act = (changes: Partial<Act> = {}): Act => ({
-  ...{ user: "jan", component: "cli/jan", action: "PutService", subject: "{}" },
+  ...{ user: "jan", component: "cli/jan", action: "PutService", request: "{}" },
   ...changes,
 });
 
@@ -91,7 +91,7 @@ describe("the audit log", () => {
 
   it("answers by pages, newest first", async () => {
     for (let at = 0; at < 5; at++)
-      await audit.record(act({ subject: String(at) }), () => undefined);
+      await audit.record(act({ request: String(at) }), () => undefined);
     const first = await audit.list(undefined, 2);
     const second = await audit.list(first.at(-1)?.number, 2);
     expect([...first, ...second].map(({ number }) => number)).to.deep.equal([5, 4, 3, 2]);

@@ -11,6 +11,6 @@ const db = openDatabase<ManagerSchema>(file);
 await migrateManager(db);
 const log = pino({ level: "silent" });
 const audit = new AuditLog({ db, groupId: "test", clock: systemClock, log });
-const act = { user: "jan", component: "cli/jan", action: "PutService", subject: "{}" };
+const act = { user: "jan", component: "cli/jan", action: "PutService", request: "{}" };
 await audit.record(act, () => undefined);
 await audit.record(act, () => process.kill(process.pid, "SIGKILL"));
