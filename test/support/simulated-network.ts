@@ -100,19 +100,25 @@ export class SimulatedNetwork {
     await of.open(this.clock, client, options, (db) => db.withPlugin(process.plugin));
   }
 
-  /** Ends it in so many steps; 0 for at once. */
-  async crash(of: Organisation, steps: number): Promise<void> {
+  /** Ends it at once. */
+  async crash(of: Organisation): Promise<void> {
     const process = this.#processes.get(of);
-    if (process === undefined) return;
-    process.stepsLeft = steps;
-    if (steps === 0) process.dead = true;
+    if (process !== undefined) process.dead = true;
     await this.settle();
   }
 
   /** Does something at an organisation; what comes of it does not matter, unless it is a mistake of ours. */
   async act(of: Organisation, work: () => Promise<unknown>): Promise<void> {
+    this.#arm(this.#processes.get(of));
     this.#begin(this.#processes.get(of), work);
     await this.settle();
+  }
+
+  /** Has a process end in the middle of what it does next, perhaps. */
+  #arm(process: Process | undefined): void {
+    if (process !== undefined && this.#happens(0.12)) {
+      process.stepsLeft = 1 + Math.floor(this.random() * 60);
+    }
   }
 
   #begin(process: Process | undefined, work: () => Promise<unknown>): void {
@@ -192,6 +198,7 @@ export class SimulatedNetwork {
     }
     const lost = this.#happens(0.15);
     const process = this.#processes.get(message.to);
+    this.#arm(process);
     this.#begin(process, async () => {
       let refused: Error | undefined;
       try {
