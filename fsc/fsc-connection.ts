@@ -27,6 +27,7 @@ export class FscConnection {
   #isLingering = false;
   #timer: NodeJS.Timeout | undefined;
   #quietBytes = 0;
+  readonly #openedAt = performance.now();
 
   constructor(
     readonly socket: TLSSocket,
@@ -43,7 +44,7 @@ export class FscConnection {
 
   /** Whether the answer that is sent next is the last of the connection. */
   get isLast(): boolean {
-    return this.#isLast;
+    return this.#isLast || performance.now() - this.#openedAt > this.limits.connectionAgeMs;
   }
 
   /** A request's head has come. */

@@ -12,6 +12,8 @@ export interface FscLimits {
   readonly bodyTimeoutMs: number;
   /** How long a connection may be without any byte while an answer is being made or sent. */
   readonly idleTimeoutMs: number;
+  /** How long a connection may go on: what its certificate was at the handshake must not count for ever. */
+  readonly connectionAgeMs: number;
   /** Connections of one peer: ERROR_CODE_LIMIT_EXCEEDED. */
   readonly connectionsPerPeerMax: number;
   /** Requests of one peer that are being answered at once: ERROR_CODE_LIMIT_EXCEEDED. */
@@ -31,6 +33,7 @@ export const FSC_LIMITS: FscLimits = {
   headTimeoutMs: 20_000,
   bodyTimeoutMs: 30_000,
   idleTimeoutMs: 120_000,
+  connectionAgeMs: 600_000,
   connectionsPerPeerMax: 100,
   requestsPerPeerMax: 32,
   pageBytesMax: 8 * 1024 * 1024,

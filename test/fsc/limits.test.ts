@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { once } from "node:events";
 import type { TLSSocket } from "node:tls";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
+import type { FscLimits } from "../../fsc/fsc-limits.js";
 import {
   connectTo,
   readAnswer,
@@ -38,15 +39,18 @@ describe("fsc/fsc-server within its limits", function () {
     members = await Members.create();
   });
 
-  beforeEach(async () => {
+  const start = async (limits: Partial<FscLimits> = {}): Promise<void> => {
     slow = await TestManager.start(members, {
-      limits: {
-        ...{ headTimeoutMs: 300, bodyTimeoutMs: 300, lingerMs: 200, drainMs: 10_000 },
-        ...{ connectionsPerPeerMax: 4, requestsPerPeerMax: 2 },
-      },
+      limits: { connectionsPerPeerMax: 4, requestsPerPeerMax: 2, lingerMs: 5_000, ...limits },
     });
-  });
+  };
 
+  const restart = async (limits: Partial<FscLimits>): Promise<void> => {
+    await slow.close();
+    await start(limits);
+  };
+
+  beforeEach(() => start());
   afterEach(() => slow.close());
   after(() => members.remove());
 
@@ -64,6 +68,7 @@ describe("fsc/fsc-server within its limits", function () {
   };
 
   it("refuses a body that does not come with 408", async () => {
+    await restart({ bodyTimeoutMs: 300 });
     const answer = await ask(
       requestText(
         "POST /v1/contracts",
@@ -80,16 +85,19 @@ describe("fsc/fsc-server within its limits", function () {
   });
 
   it("refuses a head that does not come with 408", async () => {
+    await restart({ headTimeoutMs: 1_000 });
     const answer = await ask(Buffer.from("GET /v1/peer HTTP/1.1\r\nHost: a"));
     messageOf(answer, "ERROR_CODE_REQUEST_TIMEOUT");
   });
 
   it("ends a connection on which nothing comes, without an answer", async () => {
+    await restart({ headTimeoutMs: 300 });
     const socket = await open();
     expect(String(await readToEnd(socket))).to.equal("");
   });
 
   it("refuses a second head that trickles on an open connection", async () => {
+    await restart({ headTimeoutMs: 1_500 });
     const socket = await open();
     socket.write(MORE);
     socket.write("GET /v1/peer HTTP/1.1\r\nX-Slow: ");
@@ -122,7 +130,7 @@ describe("fsc/fsc-server within its limits", function () {
     slow.handlers.work = () => new Promise((resolve) => waiting.push(resolve));
     const sockets = await Promise.all([open(), open()]);
     const answers = sockets.map((socket) => {
-      socket.write(ANNOUNCE);
+      socket.write(String(ANNOUNCE).replace("keep-alive", "close"));
       return readToEnd(socket);
     });
     await until("two requests are running", () => waiting.length === 2);
@@ -185,6 +193,47 @@ describe("fsc/fsc-server within its limits", function () {
     expect([status, headers.get("connection")]).to.deep.equal([200, "close"]);
     await closed;
     expect(slow.server.connections).to.equal(0);
+  });
+
+  it("reads no further request after one that is malformed", async () => {
+    const socket = await open();
+    const odd = requestText("GET /v1/peer", { Connection: "keep-alive", Host: ["a", "b"] });
+    socket.write(Buffer.concat([odd, MORE]));
+    const all = String(await readToEnd(socket));
+    expect(all.match(/HTTP\/1\.1 [0-9]{3}/g)).to.deep.equal(["HTTP/1.1 400"]);
+  });
+
+  it("ends a connection on which a body is to come that nobody wants", async () => {
+    const socket = await open();
+    const headers = { "Content-Length": "1000", Connection: "keep-alive" };
+    socket.write(requestText("PUT /v1/announce", headers, "x"));
+    messageOf(readAnswer(await readToEnd(socket)), "ERROR_CODE_ADDRESS_NOT_ALLOWED");
+  });
+
+  it("lets a peer that sends too much read why, when it has sent it all", async () => {
+    await restart({ lingerMs: 30_000 });
+    const socket = await open();
+    const form = { "Content-Type": "application/x-www-form-urlencoded" };
+    const request = requestText("POST /v1/token", form, Buffer.alloc(16 * 1024 * 1024));
+    await new Promise<void>((resolve, reject) => {
+      socket.write(request, (error) => (error ? reject(error) : resolve()));
+    });
+    messageOf(readAnswer(await readToEnd(socket)), "ERROR_CODE_BODY_TOO_LARGE");
+  });
+
+  it("counts more header lines than node:http keeps by itself", async () => {
+    await restart({ headersMax: 1500 });
+    const lines = { "X-Many": Array<string>(1600).fill("") };
+    const answer = await ask(requestText("GET /v1/peer", lines));
+    expect(messageOf(answer, "ERROR_CODE_REQUEST_HEAD_TOO_LARGE")).to.contain("1500");
+  });
+
+  it("ends a connection that is older than allowed, with the answer that is due", async () => {
+    await restart({ connectionAgeMs: 0, lingerMs: 200 });
+    const socket = await open();
+    socket.write(MORE);
+    const { status, headers } = readAnswer(await readToEnd(socket));
+    expect([status, headers.get("connection")]).to.deep.equal([200, "close"]);
   });
 
   it("goes on when a peer leaves in the middle of a body", async () => {
