@@ -38,7 +38,7 @@ export interface Issued {
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly purposes: readonly Purpose[];
-  /** Where the CA's list is; the address that the CA was made with unless given. */
+  /** Where the CA's revocation list is; undefined for no such extension. */
   readonly crlUrl?: string | undefined;
 }
 
@@ -62,8 +62,6 @@ const checkDates = (ca: Ca, { notBefore, notAfter }: Issued): void => {
  */
 export const signCertificate = async (ca: Ca, issued: Issued): Promise<X509Certificate> => {
   checkDates(ca, issued);
-  const crlUrl = issued.crlUrl ?? ca.crlUrl;
-  if (issued.crlUrl !== undefined) checkCrlUrl(issued.crlUrl);
   const issuer = forge.pki.certificateFromPem(ca.issuing.toString());
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = publicHalf(issued.publicKey);
@@ -84,7 +82,7 @@ export const signCertificate = async (ca: Ca, issued: Issued): Promise<X509Certi
       name: "authorityKeyIdentifier",
       keyIdentifier: issuer.generateSubjectKeyIdentifier().getBytes(),
     },
-    ...distributionPoint(crlUrl),
+    ...distributionPoint(issued.crlUrl),
     ...(issued.names.length === 0
       ? []
       : [dnsNames([...new Set(issued.names.map((name) => name.toLowerCase()))])]),
@@ -105,14 +103,14 @@ export const signCertificate = async (ca: Ca, issued: Issued): Promise<X509Certi
 export const issueCertificate = async (
   ca: Ca,
   request: CertificateRequest,
-  { names, notBefore, notAfter, purposes = PEER_PURPOSES, crlUrl }: Issuance,
+  issuance: Issuance,
 ): Promise<X509Certificate> => {
+  const { names, notBefore, notAfter, purposes = PEER_PURPOSES, crlUrl = ca.crlUrl } = issuance;
+  if (crlUrl !== undefined) checkCrlUrl(crlUrl);
   if (names.length === 0) throw new CertificateError("a certificate needs at least one name");
   checkSubject(request, names);
   const { publicKey, peerId, organisation } = request;
   const subject = peerSubject(peerId, organisation);
-  return await signCertificate(ca, {
-    ...{ publicKey, subject, names, purposes },
-    ...{ notBefore, notAfter, crlUrl },
-  });
+  const shared = { names, notBefore, notAfter, purposes, crlUrl };
+  return await signCertificate(ca, { publicKey, subject, ...shared });
 };

@@ -16,7 +16,7 @@ import type { BookParts } from "./book-parts.js";
 import { ContractList, type BookQuery, type FoundGrant } from "./contract-list.js";
 import { readContract } from "./contract-rows.js";
 import { DeliveryRounds } from "./delivery.js";
-import { readDeliveries, type Delivery } from "./delivery-rows.js";
+import { countPending, readDeliveries, type Delivery } from "./delivery-rows.js";
 import type { CallingManager, ManagerClient, Page, SubmissionKind } from "./manager-interface.js";
 import { OwnSignatures, type Decided, type Proposed } from "./own-signatures.js";
 import type { PeerBook } from "./peer-book.js";
@@ -147,6 +147,12 @@ export class ContractBook {
   deliveries(hash: ContentHash): Promise<readonly Delivery[]> {
     const { db, groups, clock } = this.#parts;
     return readDeliveries(db, groups.current.id, hash, clock.now());
+  }
+
+  /** How many signatures of ours have not arrived yet. */
+  deliveriesWaiting(): Promise<number> {
+    const { db, groups, clock } = this.#parts;
+    return countPending(db, { groupId: groups.current.id, now: clock.now(), busy: [] });
   }
 
   /** The certificates that our manager lists: the one in use, and former ones that signed contracts. */

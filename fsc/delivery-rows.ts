@@ -115,6 +115,14 @@ const pending = (db: FscDatabase, { groupId, now, busy }: DueQuery) => {
   return busy.length === 0 ? rows : rows.where("delivery.party", "not in", busy);
 };
 
+/** How many deliveries have not arrived, of contracts that have not ended. */
+export const countPending = async (db: FscDatabase, query: DueQuery): Promise<number> => {
+  const { count } = await pending(db, query)
+    .select(({ fn }) => fn.countAll<number>().as("count"))
+    .executeTakeFirstOrThrow();
+  return count;
+};
+
 const due = (db: FscDatabase, query: DueQuery) =>
   pending(db, query).where((eb) =>
     eb.or([

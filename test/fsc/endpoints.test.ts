@@ -156,7 +156,7 @@ describe("fsc/fsc-server answers", function () {
       const list = hashes.map((hash) => encodeURIComponent(hash)).join(separator);
       await ask(`GET /v1/contracts?limit=1&cursor=a&${type}&grant_hash=${list}`);
     }
-    const query = { ...FIRST, grantType: undefined, grantHashes: hashes };
+    const query = { ...FIRST, limit: 1000, grantType: undefined, grantHashes: hashes };
     expect(manager.handlers.queries).to.deep.equal([query, query, query]);
   });
 
@@ -265,7 +265,7 @@ describe("fsc/fsc-server answers", function () {
     const ids = ["00000000000000000001", "00000000000000000003"];
     await ask(`GET /v1/peers?peer_name=x&limit=3&peer_id=${ids.join(",")}`);
     expect(manager.handlers.queries).to.deep.equal([
-      { ...FIRST, nameContains: undefined, peerIds: ids },
+      { ...FIRST, limit: 1000, nameContains: undefined, peerIds: ids },
     ]);
   });
 
