@@ -39,8 +39,7 @@ const sameLists = (
   a: ReadonlyMap<string, RevocationList>,
   b: ReadonlyMap<string, RevocationList>,
 ): boolean =>
-  a.size === b.size &&
-  [...a].every(([issuer, { crl }]) => b.get(issuer)?.crl.equals(crl) === true);
+  a.size === b.size && [...a].every(([issuer, { crl }]) => b.get(issuer)?.crl.equals(crl) === true);
 
 /** Holds the state in use and replaces it whole. */
 export class KnownState {
@@ -207,6 +206,10 @@ export class KnownState {
 
   #write(held: Held, { now, monotonic }: Heard): void {
     this.#heardWritten = monotonic;
-    this.#file.write(() => ({ ...this.#owner, heardAt: Math.floor(now), message: messageOf(held) }));
+    this.#file.write(() => ({
+      ...this.#owner,
+      heardAt: Math.floor(now),
+      message: messageOf(held),
+    }));
   }
 }

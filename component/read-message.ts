@@ -65,7 +65,8 @@ export const readContract = (
   if (bytes.length > CONTENT_BYTES_MAX) refuse(`its content has ${String(bytes.length)} bytes`);
   const content = parseContent(parseJson(bytes), group);
   const computed = contentHash(content);
-  if (computed !== hash) refuse(`its hash is ${computed}, the manager says "${hash.slice(0, 100)}"`);
+  if (computed !== hash)
+    refuse(`its hash is ${computed}, the manager says "${hash.slice(0, 100)}"`);
   return Object.freeze({ hash: computed, content, decision });
 };
 
@@ -76,7 +77,9 @@ const sourceOf = (text: string): URL => {
     ["http:", "https:"].includes(url.protocol) &&
     [url.username, url.password, url.search, url.hash].every((part) => part === "") &&
     url.hostname !== "";
-  return plain ? url : refuse("its source is not http(s)://HOST[:PORT] without user, query or fragment");
+  return plain
+    ? url
+    : refuse("its source is not http(s)://HOST[:PORT] without user, query or fragment");
 };
 
 /** Reads a service. Throws MessageError. */

@@ -33,18 +33,44 @@ const answerProbe = (socket: TLSSocket, ready: boolean): void => {
   socket.resume();
 };
 
-/** Listens for peers. The caller reloads the listener when certificate or group change. */
-export const listenForPeers = (options: InwayListening): Promise<TlsListener> => {
+/** Ends the connections of peers that would not be let in any more. */
+const endRefused = (open: ReadonlySet<TLSSocket>, { groups, log }: InwayListening): void => {
+  for (const socket of open) {
+    try {
+      admit(socket, groups.current);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn({ remote: socket.remoteAddress, reason }, "connection ended");
+      socket.destroy();
+    }
+  }
+};
+
+/**
+ * Listens for peers. The caller reloads the listener when certificate or group change: open connections whose
+ * certificate the group then refuses are ended.
+ */
+export const listenForPeers = async (options: InwayListening): Promise<TlsListener> => {
   const { groups, bundles, relay, ready } = options;
-  return serveTls<PeerIdentity>({
+  const open = new Set<TLSSocket>();
+  const listener = await serveTls<PeerIdentity>({
     address: options.address,
     tls: () => serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, "http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
     connected: (socket, peer) => {
+      open.add(socket);
+      socket.once("close", () => open.delete(socket));
       if (socket.alpnProtocol === PROBE_PROTOCOL) answerProbe(socket, ready());
       else relay.accept(socket, peer);
     },
     connectionsMax: options.connectionsMax,
     log: options.log,
   });
+  return {
+    ...listener,
+    reload: () => {
+      listener.reload();
+      endRefused(open, options);
+    },
+  };
 };

@@ -5,6 +5,11 @@ import { startAnnouncing } from "../catalogue/announcer.js";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
+import { InternalSource } from "../certs/internal-bundle.js";
+import { RunningGrants } from "../component/running-grants.js";
+import { exposeState } from "../component/state-metrics.js";
+import type { OfferedService } from "../component/component-state.js";
+import { StateSource } from "../component/state-source.js";
 import { formatAddress } from "../core/address.js";
 import { systemClock } from "../core/clock.js";
 import type { DialPolicy } from "../core/dial.js";
@@ -16,15 +21,15 @@ import { VERSION } from "../core/version.js";
 import { Relay, RELAY_LIMITS } from "../relay/relay.js";
 import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
 import { exposeLog } from "../txlog/metrics.js";
+import { InwayAccess } from "./access.js";
 import { InwayExchanges } from "./exchange.js";
-import { GrantsFile } from "./grants.js";
 import { listenForPeers } from "./listener.js";
 import type { InwaySettings } from "./settings.js";
 
 interface Sources {
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
-  readonly grants: GrantsFile;
+  readonly state: StateSource;
 }
 
 const openSources = async (
@@ -37,23 +42,38 @@ const openSources = async (
   const files = { cert: settings.cert, key: settings.key };
   const bundles = await BundleSource.open(files, groups, log, { name: settings.address.host });
   lifecycle.onStop("certificate", () => bundles.close());
-  const grants = await GrantsFile.open(settings.grants, () => groups.current.peerIdRule, log);
-  lifecycle.onStop("grants", () => grants.close());
-  return { groups, bundles, grants };
+  const internal = await InternalSource.open(settings.identity, log);
+  lifecycle.onStop("identity", () => internal.close());
+  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  const state = await StateSource.open({
+    role: "inway",
+    ...{ groups, bundles, internal, log, lifecycle },
+    address: settings.address,
+    file: join(settings.data, "state"),
+    offlineLimitMs: settings.offlineLimit,
+    clock: systemClock,
+  });
+  return { groups, bundles, state };
 };
 
 const createRelay = (
   settings: InwaySettings,
   log: Log,
-  { groups, bundles, grants }: Sources,
+  { groups, bundles, state }: Sources,
   more: { transactionLog: TransactionLog; health: Health },
 ): Relay<PeerIdentity> => {
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const running = (): number => relay.exchanges;
-  const exchanges = new InwayExchanges({
+  const access = new InwayAccess({
+    state: () => state.require(),
     group: () => groups.current,
+    own: () => bundles.current.identity,
+    clock: systemClock,
+  });
+  const exchanges = new InwayExchanges({
     bundle: () => bundles.current,
-    permission: () => grants.current,
+    access,
+    runningGrants: new RunningGrants(state, (hash) => access.refusalOf(hash)),
     transactionLog: more.transactionLog,
     metrics: new ExchangeMetrics(more.health.registry, running),
     log,
@@ -83,6 +103,9 @@ const announce = (
     privateAddresses: settings.allowPrivateAddresses,
     hosts: settings.resolve,
   };
+  const { state } = sources;
+  const published = (): readonly OfferedService[] =>
+    [...(state.current?.services.values() ?? [])].filter((service) => service.published);
   const announcer = startAnnouncing({
     groups: sources.groups,
     bundles: sources.bundles,
@@ -91,7 +114,7 @@ const announce = (
     describe: () => ({
       kind: "inway",
       address: settings.address,
-      services: sources.grants.current.services.map(({ name, openapiPath }) => ({
+      services: published().map(({ name, openapiPath }) => ({
         name,
         openapiPath,
         protocol: "HTTP/1.1",
@@ -101,14 +124,21 @@ const announce = (
     log,
     lifecycle,
   });
-  sources.grants.onChange(() => announcer.changed());
+  const shown = (): string =>
+    JSON.stringify(published().map(({ name, openapiPath }) => [name, openapiPath]));
+  let before = shown();
+  state.onChange(() => {
+    const now = shown();
+    if (now !== before) announcer.changed();
+    before = now;
+  });
 };
 
 const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): Promise<void> => {
   const health = new Health();
   const sources = await openSources(settings, log, lifecycle);
   const { groups, bundles } = sources;
-  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  exposeState(health, sources.state);
   const transactionLog = await openTransactionLog({
     folder: join(settings.data, "log"),
     groupId: groups.current.id,

@@ -24,9 +24,20 @@ export interface InwayDialling {
   readonly picker: InwayPicker;
 }
 
+const generations = new WeakMap<Group, number>();
+let generationsSoFar = 0;
+
+/** Tells apart what a group was before and after any change, revocation lists among them. */
+const generationOf = (group: Group): number => {
+  const generation = generations.get(group) ?? (generationsSoFar += 1);
+  generations.set(group, generation);
+  return generation;
+};
+
 /**
  * The inway at an address as a target. Its connections are shared only among exchanges with the same
- * group, provider, address and certificate of ours, so that a renewed certificate gets connections of its own.
+ * group, revocation lists, provider, address and certificate of ours, so that a renewed certificate gets connections
+ * of its own, and none outlives the certificate that it was checked with.
  */
 export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDialling): Target => {
   const group = parts.group();
@@ -35,7 +46,7 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
   return {
     key: JSON.stringify([
       group.id,
-      group.version,
+      generationOf(group),
       provider,
       address.host,
       address.port,
