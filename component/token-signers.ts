@@ -24,7 +24,7 @@ const chainOf = (
   const chain = [certificate];
   while (chain.length < CHAIN_LENGTH_MAX) {
     const last = chain.at(-1);
-    const next = issuers.find((each) => last !== undefined && last.checkIssued(each));
+    const next = issuers.find((each) => last?.checkIssued(each) === true);
     if (next === undefined || chain.includes(next)) break;
     chain.push(next);
   }

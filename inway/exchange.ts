@@ -5,14 +5,13 @@ import type { Bundle } from "../certs/bundle.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import type { OfferedService } from "../component/component-state.js";
 import type { RunningGrant, RunningGrants } from "../component/running-grants.js";
-import { connectionDelegator, serviceDelegator } from "../contracts/grant.js";
 import type { AccessToken } from "../contracts/token.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
 import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
 import type { ExchangeMetrics } from "../core/exchange-metrics.js";
 import type { Log } from "../core/log.js";
-import { parseTransactionId, type TransactionId } from "../core/names.js";
+import { parseTransactionId, type PeerId, type TransactionId } from "../core/names.js";
 import {
   ForwardError,
   type Answer,
@@ -23,9 +22,10 @@ import {
 import { headerValues, type RequestHead } from "../relay/message.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
 import { abandoned, answeredWith, forwarded } from "../txlog/from-exchange.js";
+import { underGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
-import type { Access, InwayAccess } from "./access.js";
+import type { InwayAccess } from "./access.js";
 import { toInwayError } from "./failures.js";
 import { towardsOutway, towardsSource } from "./headers.js";
 import { sourcePath, sourceTarget, type SourceTimeouts } from "./source.js";
@@ -59,24 +59,16 @@ const transactionIdOf = (head: Partial<RequestHead>): TransactionId | undefined 
   return more.length === 0 ? parseTransactionId(text) : undefined;
 };
 
-const delegator = (id: string | undefined): { readonly delegatorId?: string } =>
+const delegator = (id: PeerId | undefined): { readonly delegatorId?: string } =>
   id === undefined ? {} : { delegatorId: id };
 
-/** What a verified token lets the record say. */
+/** What a verified token lets the record say, also when the exchange is then refused. */
 const ofToken = (entry: ExchangeEntry, token: AccessToken): ExchangeEntry => ({
   ...entry,
   service: token.serviceName,
   grantHash: token.grantHash,
   source: { ...entry.source, ...delegator(token.connectionDelegator) },
   destination: { ...entry.destination, ...delegator(token.serviceDelegator) },
-});
-
-/** The same of the grant, which is what the parties have signed. */
-const ofGrant = (entry: ExchangeEntry, { grant: { grant, contract } }: Access): ExchangeEntry => ({
-  ...entry,
-  source: { peerId: entry.source.peerId, ...delegator(connectionDelegator(grant)) },
-  destination: { peerId: entry.destination.peerId, ...delegator(serviceDelegator(grant)) },
-  clause: `contract ${contract.hash}`,
 });
 
 /** An exchange that has been recorded and may be forwarded. */
@@ -109,7 +101,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
       const permitted = access.permit(token, caller);
       running = runningGrants.begin(token.grantHash);
       const personal = personalOf(request.target, request.headers);
-      entry = { ...ofGrant(entry, permitted), personal };
+      entry = { ...underGrant(entry, permitted.grant), personal };
       const { service } = permitted;
       const path = sourcePath(service, request.target);
 

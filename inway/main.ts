@@ -10,8 +10,8 @@ import { RunningGrants } from "../component/running-grants.js";
 import { exposeState } from "../component/state-metrics.js";
 import type { OfferedService } from "../component/component-state.js";
 import { StateSource } from "../component/state-source.js";
-import { formatAddress } from "../core/address.js";
-import { systemClock } from "../core/clock.js";
+import { formatAddress, type Address } from "../core/address.js";
+import { systemClock, type Clock } from "../core/clock.js";
 import type { DialPolicy } from "../core/dial.js";
 import { ExchangeMetrics } from "../core/exchange-metrics.js";
 import { Health, serveHealth } from "../core/health.js";
@@ -26,6 +26,20 @@ import { InwayExchanges } from "./exchange.js";
 import { listenForPeers } from "./listener.js";
 import type { InwaySettings } from "./settings.js";
 
+/** What an inway runs with. */
+export interface Running {
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  readonly clock: Clock;
+}
+
+/** An inway that runs. */
+export interface Started {
+  /** Where it listens, with the real port. */
+  readonly address: Address;
+  readonly healthAddress: Address;
+}
+
 interface Sources {
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
@@ -34,8 +48,7 @@ interface Sources {
 
 const openSources = async (
   settings: InwaySettings,
-  log: Log,
-  lifecycle: Lifecycle,
+  { log, lifecycle, clock }: Running,
 ): Promise<Sources> => {
   const groups = await GroupSource.open(settings.group, log);
   lifecycle.onStop("group", () => groups.close());
@@ -47,18 +60,17 @@ const openSources = async (
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const state = await StateSource.open({
     role: "inway",
-    ...{ groups, bundles, internal, log, lifecycle },
+    ...{ groups, bundles, internal, log, lifecycle, clock },
     address: settings.address,
     file: join(settings.data, "state"),
     offlineLimitMs: settings.offlineLimit,
-    clock: systemClock,
   });
   return { groups, bundles, state };
 };
 
 const createRelay = (
   settings: InwaySettings,
-  log: Log,
+  { log, clock }: Running,
   { groups, bundles, state }: Sources,
   more: { transactionLog: TransactionLog; health: Health },
 ): Relay<PeerIdentity> => {
@@ -68,7 +80,7 @@ const createRelay = (
     state: () => state.require(),
     group: () => groups.current,
     own: () => bundles.current.identity,
-    clock: systemClock,
+    clock,
   });
   const exchanges = new InwayExchanges({
     bundle: () => bundles.current,
@@ -94,9 +106,8 @@ const createRelay = (
 
 const announce = (
   settings: InwaySettings,
-  log: Log,
+  { log, lifecycle, clock }: Running,
   sources: Sources,
-  lifecycle: Lifecycle,
 ): void => {
   const policy: DialPolicy = {
     ports: settings.allowAnyPort ? undefined : sources.groups.current.ports,
@@ -120,7 +131,7 @@ const announce = (
         protocol: "HTTP/1.1",
       })),
     }),
-    clock: systemClock,
+    clock,
     log,
     lifecycle,
   });
@@ -134,9 +145,14 @@ const announce = (
   });
 };
 
-const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): Promise<void> => {
+/**
+ * Starts an inway, which runs until the life cycle stops it. Rejects when it cannot start; what it had started is
+ * then the life cycle's to stop.
+ */
+export const startInway = async (settings: InwaySettings, running: Running): Promise<Started> => {
+  const { log, lifecycle, clock } = running;
   const health = new Health();
-  const sources = await openSources(settings, log, lifecycle);
+  const sources = await openSources(settings, running);
   const { groups, bundles } = sources;
   exposeState(health, sources.state);
   const transactionLog = await openTransactionLog({
@@ -144,14 +160,14 @@ const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): P
     groupId: groups.current.id,
     software: VERSION,
     log,
-    clock: systemClock,
+    clock,
     allowVolatile: settings.allowVolatileLog,
   });
   lifecycle.onStop("transaction log", () => transactionLog.close());
   health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
   exposeLog(health.registry, transactionLog);
 
-  const relay = createRelay(settings, log, sources, { transactionLog, health });
+  const relay = createRelay(settings, running, sources, { transactionLog, health });
   lifecycle.onStop("relay", () => relay.close(settings.stopTimeout));
   const ready = (): boolean => Object.keys(health.problems()).length === 0;
   const { connectionsMax } = settings;
@@ -168,20 +184,21 @@ const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): P
   groups.onChange(() => listener.reload());
   bundles.onChange(() => listener.reload());
 
-  announce(settings, log, sources, lifecycle);
+  announce(settings, running, sources);
   const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);
   log.info({ address: formatAddress(healthAddress) }, "health listening");
   log.info(
     { address: formatAddress(listener.address), peer: bundles.current.identity.peerId },
     "listening",
   );
+  return { address: listener.address, healthAddress };
 };
 
 /** Runs an inway until SIGINT or SIGTERM. Rejects when it cannot start; then nothing of it is left running. */
 export const runInway = async (settings: InwaySettings): Promise<void> => {
   const log = createLog("inway", settings.logLevel, settings.logFormat);
   // Closing has a little more time than the exchanges, so that their outcomes are still written.
-  await runUntilSignal(log, settings.stopTimeout + 5_000, (lifecycle) =>
-    start(settings, log, lifecycle),
-  );
+  await runUntilSignal(log, settings.stopTimeout + 5_000, async (lifecycle) => {
+    await startInway(settings, { log, lifecycle, clock: systemClock });
+  });
 };

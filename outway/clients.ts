@@ -91,7 +91,9 @@ export const identifyClient = (
       ({ name, tokenHash }) => name === connected.name && tokenHash === undefined,
     );
     if (listed !== undefined) return known(listed);
-    throw unauthenticated(`the client "${connected.name}" is not, or no longer, one of this outway`);
+    throw unauthenticated(
+      `the client "${connected.name}" is not, or no longer, one of this outway`,
+    );
   }
   const token = tokenOf(headers);
   if (token === undefined) {

@@ -5,7 +5,6 @@ import type { Bundle } from "../certs/bundle.js";
 import type { HeldGrant } from "../component/component-state.js";
 import type { RunningGrant, RunningGrants } from "../component/running-grants.js";
 import type { StateSource } from "../component/state-source.js";
-import { connectionDelegator, serviceDelegator } from "../contracts/grant.js";
 import type { Address } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
 import { errorAnswer } from "../core/error-answer.js";
@@ -13,7 +12,7 @@ import { SchakelError } from "../core/errors.js";
 import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
 import type { ExchangeMetrics } from "../core/exchange-metrics.js";
 import type { Log } from "../core/log.js";
-import { newTransactionId, type PeerId, type TransactionId } from "../core/names.js";
+import { newTransactionId, type TransactionId } from "../core/names.js";
 import {
   ForwardError,
   type Answer,
@@ -29,6 +28,7 @@ import {
 } from "../relay/message.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
 import { abandoned, answeredWith, forwarded } from "../txlog/from-exchange.js";
+import { underGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
 import { connectedName, identifyClient, type Client, type Connected } from "./clients.js";
@@ -89,18 +89,6 @@ const receiptOf = (headers: HeaderLines): Buffer | undefined => {
   return receipt.length === RECEIPT_BYTES ? receipt : undefined;
 };
 
-const delegator = (id: PeerId | undefined): { readonly delegatorId?: string } =>
-  id === undefined ? {} : { delegatorId: id };
-
-/** What the grant lets the record say. */
-const ofGrant = (entry: ExchangeEntry, { hash, grant, contract }: HeldGrant): ExchangeEntry => ({
-  ...entry,
-  grantHash: hash,
-  clause: `contract ${contract.hash}`,
-  source: { ...entry.source, ...delegator(connectionDelegator(grant)) },
-  destination: { ...entry.destination, ...delegator(serviceDelegator(grant)) },
-});
-
 const DROPPING = new Set(["ERROR_CODE_ACCESS_TOKEN_EXPIRED", "ERROR_CODE_ACCESS_TOKEN_INVALID"]);
 
 /** Whether an inway's answer says that the token counts no more. */
@@ -136,7 +124,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       running = parts.runningGrants.begin(permitted.grant.hash);
       const { given, bundle } = await this.#token(permitted.grant);
       const personal = personalOf(permitted.path, headers);
-      entry = { ...ofGrant(entry, permitted.grant), personal };
+      entry = { ...underGrant(entry, permitted.grant), personal };
 
       intent = await parts.transactionLog.intent(entry);
       const { signal } = running;

@@ -23,7 +23,9 @@ const contracted = (state: ComponentState): ByPeer => {
       byPeer.set(peerId, (byPeer.get(peerId) ?? new Set()).add(name));
     }
   }
-  const sorted = new Map([...byPeer].map(([peerId, names]) => [peerId, [...names].sort()] as const));
+  const sorted = new Map(
+    [...byPeer].map(([peerId, names]) => [peerId, [...names].sort()] as const),
+  );
   made.set(state, sorted);
   return sorted;
 };

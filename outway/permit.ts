@@ -38,12 +38,15 @@ export const chosenGrant = (
   const held = hash === undefined ? undefined : state.grant(hash);
   if (held?.grant.outway.peer_id === own.peerId) return held;
   throw new SchakelError("ERROR_CODE_GRANT_UNKNOWN", {
-    detail: hash === undefined ? `the header ${HEADER.grantHash} is not one grant hash` : hash,
+    detail: hash ?? `the header ${HEADER.grantHash} is not one grant hash`,
   });
 };
 
 /** Why a grant may not be used at this moment; undefined when it may. */
-const problemOf = ({ grant, contract }: HeldGrant, { own, now }: Permitting): string | undefined => {
+const problemOf = (
+  { grant, contract }: HeldGrant,
+  { own, now }: Permitting,
+): string | undefined => {
   const usability = usabilityAt(contract.decision, contract.content.validity, now);
   if (usability !== "IN_FORCE") return `contract ${contract.hash} is ${usability}`;
   return identifiesOutway(grant.outway, own)
@@ -99,10 +102,7 @@ export interface Asked {
  * @throws SchakelError ERROR_CODE_NO_CONTRACT, ERROR_CODE_GRANT_AMBIGUOUS or ERROR_CODE_CLIENT_NOT_ALLOWED;
  * ERROR_CODE_ADDRESS_INVALID when the chosen grant is for another service than the addressed one
  */
-export const permit = (
-  { located, chosen, client }: Asked,
-  permitting: Permitting,
-): HeldGrant => {
+export const permit = ({ located, chosen, client }: Asked, permitting: Permitting): HeldGrant => {
   const { state, own } = permitting;
   const { peerId, name } = located;
   if (chosen !== undefined) {
@@ -126,7 +126,11 @@ export const permit = (
 };
 
 /** Why exchanges under a grant may not go on at this moment; undefined when they may. */
-export const runningRefusal = (hash: GrantHash, state: ComponentState, now: number): SchakelError | undefined => {
+export const runningRefusal = (
+  hash: GrantHash,
+  state: ComponentState,
+  now: number,
+): SchakelError | undefined => {
   const held = state.grant(hash);
   const ended =
     held === undefined
