@@ -12,12 +12,12 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
 } from "@grpc/grpc-js";
-import type { TlsOptions, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Address } from "./address.js";
 import { grpcError } from "./error-answer.js";
 import { toSchakelError, type Domain } from "./errors.js";
 import type { Log } from "./log.js";
-import { serveTls, type TlsListener } from "./tls-server.js";
+import { serveTls, type TlsListener, type TlsServing } from "./tls-server.js";
 
 const STREAMS_PER_CONNECTION_MAX = 100;
 const METADATA_BYTES_MAX = 16 * 1024;
@@ -30,7 +30,7 @@ const SLOW_READER_MS = 5_000;
 export interface GrpcServing<Identity> {
   readonly address: Address;
   /** TLS options from certs/, for ALPN "h2"; called at the start and on each `reload`. */
-  readonly tls: () => TlsOptions;
+  readonly tls: () => TlsServing;
   /** Who the other side is. Throws with the reason when it may not stay. */
   readonly admit: (socket: TLSSocket) => Identity;
   readonly connectionsMax: number;
@@ -131,32 +131,22 @@ export class GrpcServer<Identity> {
   /** Takes new TLS options into use, and ends the open connections that `admit` lets in no longer. */
   reload(): void {
     this.#listener?.reload();
-    for (const { sockets } of this.#admitted.values()) {
-      for (const socket of sockets) {
-        try {
-          this.#serving.admit(socket);
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error);
-          this.#serving.log.warn({ remote: socket.remoteAddress, reason }, "connection ended");
-          socket.destroy();
-        }
-      }
-    }
   }
 
-  /** Stops listening, lets running calls finish until the deadline, then ends them. */
+  /** Stops listening, lets running calls finish until the deadline, then ends them with their connections. */
   async stop(): Promise<void> {
     await this.#listener?.close();
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.grpc.forceShutdown();
-        resolve();
-      }, this.#serving.stopMs);
-      this.grpc.tryShutdown(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    // Refuses new calls and lets each connection close after its last one. Its callback does not wait
+    // for them (Node.js has them closing by then), and forceShutdown knows them only with channelz.
+    this.grpc.tryShutdown(() => undefined);
+    const open = [...this.#admitted.values()].flatMap(({ sockets }) => [...sockets]);
+    const timer = setTimeout(() => {
+      for (const socket of open) socket.destroy();
+    }, this.#serving.stopMs);
+    await Promise.all(
+      open.map((socket) => new Promise((resolve) => socket.once("close", resolve))),
+    );
+    clearTimeout(timer);
   }
 
   /** Who made a call. */

@@ -2,6 +2,7 @@
 import { status } from "@grpc/grpc-js";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { connect as connectPlain } from "node:net";
 import { connect } from "node:tls";
 import { expect } from "chai";
 import { loadBundle, type Bundle } from "../../certs/bundle.js";
@@ -15,6 +16,7 @@ import type {
 import { answerOf, clientOf, detailsOf, errorOf, listPeers, serveCalls } from "../support/grpc.js";
 import type { Answers, Served } from "../support/grpc.js";
 import { Members, ROLES } from "../support/members.js";
+import type { TestPeer } from "../support/pki.js";
 import { until } from "../support/until.js";
 
 const nobody: ListPeersResponse = { peers: [], nextPageToken: "" };
@@ -86,6 +88,13 @@ describe("core/grpc-server", () => {
     for (let round = 0; round < 10; round++) await listPeers(second);
   });
 
+  /** What a client of another make holds: it does not check its own certificate before it uses it. */
+  const uncheckedBundle = async ({ files }: TestPeer): Promise<Bundle> => ({
+    ...members.bundles.other,
+    chainPem: await readFile(files.cert, "utf8"),
+    keyPem: await readFile(files.key, "utf8"),
+  });
+
   const refusedPeers: readonly {
     readonly what: string;
     readonly bundle: () => Promise<Bundle>;
@@ -103,25 +112,16 @@ describe("core/grpc-server", () => {
     {
       what: "an expired certificate",
       bundle: async () => {
-        const day = 86_400_000;
-        const expired = await members.test.peer({
-          ...ROLES.other,
-          notAfter: new Date(Date.now() - day),
-        });
-        return loadBundle(expired.files, members.group, { now: Date.now() - 1.5 * day });
+        const notAfter = new Date(Date.now() - 86_400_000);
+        return uncheckedBundle(await members.test.peer({ ...ROLES.other, notAfter }));
       },
       says: /has expired/,
     },
     {
       what: "a certificate without an organisation",
       bundle: async () => {
-        const odd = await members.test.oddPeer({ subject: "/serialNumber=00000000000000000009" });
-        const pem = await readFile(odd.files.cert, "utf8");
-        return {
-          ...members.bundles.other,
-          chainPem: pem,
-          keyPem: await readFile(odd.files.key, "utf8"),
-        };
+        const subject = "/serialNumber=00000000000000000009";
+        return uncheckedBundle(await members.test.oddPeer({ subject }));
       },
       says: /has no O \(organisation\)/,
     },
@@ -247,22 +247,33 @@ describe("core/grpc-server", () => {
     let group: Group = { ...members.group, anchors };
     const served = await serve(whoCalls, {
       tls: () => serverTls(members.bundles.directory, group, ["h2"]),
-      admit: (socket) => {
-        // certs/ judges by the handshake; this one asks for the issuing CA each time.
-        const issuer = socket.getPeerX509Certificate()?.issuerCertificate;
-        const known = group.anchors.some((anchor) => issuer?.checkIssued(anchor));
-        if (!known) throw new Error("its CA is trusted no longer");
-        return admit(socket, group);
-      },
+      admit: (socket) => admit(socket, group),
     });
     const [ours, theirs] = [await clientFor(served), await clientFor(served, other.bundles.other)];
     await listPeers(ours);
     await listPeers(theirs);
     group = members.group;
     served.server.reload();
-    expect(await logged(served, /connection ended/)).to.match(/trusted no longer/);
+    expect(await logged(served, /connection ended/)).to.match(/the chain stops at/);
+    // Who still counts goes on.
     await listPeers(ours);
-    expect((await errorOf(listPeers(theirs))).code).to.equal(status.UNAVAILABLE);
+    expect(served.lines.filter((line) => line.includes("connection ended"))).to.have.lengthOf(1);
+    const again = await clientFor(served, other.bundles.other);
+    expect((await errorOf(listPeers(again))).code).to.equal(status.UNAVAILABLE);
+    expect(await logged(served, /connection refused/)).to.match(/does not lead to an anchor/);
+  });
+
+  it("keeps open connections when an anchor joins the group", async () => {
+    const other = await Members.create({ groupId: "stranger" });
+    ended.push(() => other.remove());
+    let group = members.group;
+    const served = await serve(whoCalls, { admit: (socket) => admit(socket, group) });
+    const client = await clientFor(served);
+    await listPeers(client);
+    group = { ...group, anchors: [...group.anchors, ...other.group.anchors] };
+    served.server.reload();
+    await listPeers(client);
+    expect(served.lines).to.deep.equal([]);
   });
 
   it("lets a running call finish when it stops, and takes no new ones", async () => {
@@ -286,15 +297,34 @@ describe("core/grpc-server", () => {
   });
 
   it("ends calls that do not finish in time", async () => {
-    const served = await serveCalls(members, (server) => ({
-      listPeers: server.unary(() => new Promise(() => undefined)),
+    let arrived = false;
+    const served = await serveCalls(members, () => ({
+      listPeers: () => {
+        arrived = true;
+      },
     }));
-    const client = await clientFor(served);
-    const running = errorOf(listPeers(client));
+    const running = errorOf(listPeers(await clientFor(served)));
+    await until("the call to arrive", () => arrived);
     const before = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, 50));
     await served.server.stop();
     expect((await running).code).to.be.oneOf([status.UNAVAILABLE, status.CANCELLED]);
     expect(performance.now() - before).to.be.below(3_000);
+  });
+
+  it("lets no client in whose handshake was under way when it stopped", async () => {
+    const served = await serveCalls(members, whoCalls);
+    const { port } = served;
+    const tls = clientTls(members.bundles.other, members.group, {
+      peerId: members.bundles.directory.identity.peerId,
+      alpn: ["h2"],
+    });
+    const plain = connectPlain({ host: "127.0.0.1", port });
+    await once(plain, "connect");
+    await served.server.stop();
+    const socket = connect({ ...tls, socket: plain, servername: "directory.test" });
+    socket.on("error", () => undefined);
+    socket.resume();
+    await once(socket, "close");
+    expect(served.lines).to.deep.equal([]);
   });
 });
