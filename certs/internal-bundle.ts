@@ -130,7 +130,7 @@ export const loadInternalBundle = async (
   const chain = await loadCertificates(problems, paths.certificate, CHAIN_LENGTH_MAX);
   const identity = chain && identify(problems, paths.certificate, chain);
   if (anchor !== undefined && chain !== undefined) {
-    const faults = pathProblems(chain, [anchor], now);
+    const faults = pathProblems(chain, { anchors: [anchor], revocationLists: [] }, now);
     problems.push(...faults.map((fault) => `${paths.certificate}: ${fault}`));
   }
   const key = await loadKey(problems, paths.key);

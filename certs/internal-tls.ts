@@ -83,7 +83,7 @@ const shownChain = (certificate: DetailedPeerCertificate, anchor: X509Certificat
 };
 
 const notManager = (chain: readonly X509Certificate[], anchor: X509Certificate) => {
-  checkPath(chain, [anchor], Date.now());
+  checkPath(chain, { anchors: [anchor], revocationLists: [] }, Date.now());
   const [leaf] = chain;
   if (leaf === undefined) return "there is no certificate below the internal CA's root";
   const { role } = internalIdentityOf(leaf);

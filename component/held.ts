@@ -1,8 +1,7 @@
 // What a component holds of its manager's words: each piece verified when it came, all of it replaced
 // whole. A stream's messages and the copy on disk go through the same door.
 import type { X509Certificate } from "node:crypto";
-import { revocationIssuerOf } from "../certs/revocation-issuer.js";
-import type { RevocationList } from "../certs/revocation-list.js";
+import { readRevocationList as takeApart, type RevocationList } from "../certs/revocation-list.js";
 import type { ContractGroup } from "../contracts/content.js";
 import type { ContentHash } from "../contracts/hash.js";
 import type { Address } from "../core/address.js";
@@ -31,7 +30,7 @@ export interface Held {
   readonly tokenSigners: readonly X509Certificate[];
   readonly clients: readonly OutwayClient[];
   readonly managers: ReadonlyMap<PeerId, Address>;
-  /** By issuer. */
+  /** One of each CA's key. */
   readonly revocationLists: ReadonlyMap<string, RevocationList>;
 }
 
@@ -97,6 +96,13 @@ const managersOf = (
   return new Map([...before, ...readAll(reading, message.managers, { what: "manager", read })]);
 };
 
+/** Names the CA key that a list is by: two CAs may have one name, and a CA may have two keys. */
+const issuerOf = ({ crl, issuerChain }: RevocationList): string => {
+  const { issuerBytes, authorityKeyId } = takeApart(crl);
+  const key = authorityKeyId?.keyId ?? issuerChain[0]?.fingerprint256;
+  return `${issuerBytes.toString("hex")} ${key ?? ""}`;
+};
+
 const listsOf = (
   { revocationLists: before }: Held,
   message: WatchStateResponse,
@@ -104,7 +110,7 @@ const listsOf = (
 ): ReadonlyMap<string, RevocationList> => {
   const read = (each: WatchStateResponse["revocationLists"][number]) => {
     const list = readRevocationList(each);
-    return [revocationIssuerOf(list.crl), list] as const;
+    return [issuerOf(list), list] as const;
   };
   const lists = readAll(reading, message.revocationLists, { what: "revocation list", read });
   return new Map([...before, ...lists]);

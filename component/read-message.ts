@@ -3,7 +3,7 @@
 import type { X509Certificate } from "node:crypto";
 import { CERTIFICATE_BYTES_MAX, CHAIN_LENGTH_MAX } from "../certs/chain.js";
 import { readCertificates } from "../certs/pem.js";
-import type { RevocationList } from "../certs/revocation-list.js";
+import { CRL_BYTES_MAX, type RevocationList } from "../certs/revocation-list.js";
 import { parseContent, CONTENT_BYTES_MAX, type ContractGroup } from "../contracts/content.js";
 import { contentHash, parseGrantHash } from "../contracts/hash.js";
 import { parseJson } from "../contracts/json.js";
@@ -22,7 +22,6 @@ const URL_LENGTH_MAX = 2_000;
 const OPENAPI_PATH = /^\/[!-~]{0,499}$/;
 const TOKEN_HASH_BYTES = 32;
 const CLIENT_GRANTS_MAX = 1_000;
-const REVOCATION_LIST_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A piece of a message that is not believed. */
 export class MessageError extends Error {
@@ -140,7 +139,7 @@ export const readCertificate = (der: Uint8Array): X509Certificate => {
 
 /** Reads a revocation list; nothing of it is believed yet. Throws MessageError or CertificateError. */
 export const readRevocationList = ({ crl, issuerChain }: wire.RevocationList): RevocationList => {
-  if (crl.length > REVOCATION_LIST_BYTES_MAX) refuse(`it has ${String(crl.length)} bytes`);
+  if (crl.length > CRL_BYTES_MAX) refuse(`it has ${String(crl.length)} bytes`);
   if (issuerChain.length > CHAIN_LENGTH_MAX) {
     refuse(`its chain has ${String(issuerChain.length)} certificates`);
   }

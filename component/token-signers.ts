@@ -1,9 +1,9 @@
 // Which of the certificates that our manager lists may sign tokens now.
 import type { X509Certificate } from "node:crypto";
 import type { Bundle } from "../certs/bundle.js";
-import { CHAIN_LENGTH_MAX, checkPath } from "../certs/chain.js";
 import type { Group } from "../certs/group.js";
 import { identityOf } from "../certs/identity.js";
+import { findPath } from "../certs/path-builder.js";
 import { tokenKeysOf, type TokenKeys } from "../contracts/token-check.js";
 
 /** What listed certificates are checked against. */
@@ -16,21 +16,6 @@ export interface SignerCheck {
   readonly leftOut: (what: string, reason: string) => void;
 }
 
-/** The certificate with its issuers among those given, as far as they go. */
-const chainOf = (
-  certificate: X509Certificate,
-  issuers: readonly X509Certificate[],
-): readonly X509Certificate[] => {
-  const chain = [certificate];
-  while (chain.length < CHAIN_LENGTH_MAX) {
-    const last = chain.at(-1);
-    const next = issuers.find((each) => last?.checkIssued(each) === true);
-    if (next === undefined || chain.includes(next)) break;
-    chain.push(next);
-  }
-  return chain;
-};
-
 const refusalOf = (
   certificate: X509Certificate,
   issuers: readonly X509Certificate[],
@@ -39,8 +24,7 @@ const refusalOf = (
   try {
     const { peerId } = identityOf(certificate, group.peerIdRule);
     if (peerId !== bundle.identity.peerId) return `it is of peer ${peerId}`;
-    checkPath(chainOf(certificate, issuers), group.anchors, now);
-    return undefined;
+    return findPath(certificate, issuers, group, { now }).problems?.join("; ");
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

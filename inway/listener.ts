@@ -33,44 +33,21 @@ const answerProbe = (socket: TLSSocket, ready: boolean): void => {
   socket.resume();
 };
 
-/** Ends the connections of peers that would not be let in any more. */
-const endRefused = (open: ReadonlySet<TLSSocket>, { groups, log }: InwayListening): void => {
-  for (const socket of open) {
-    try {
-      admit(socket, groups.current);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.warn({ remote: socket.remoteAddress, reason }, "connection ended");
-      socket.destroy();
-    }
-  }
-};
-
 /**
  * Listens for peers. The caller reloads the listener when certificate or group change: open connections whose
  * certificate the group then refuses are ended.
  */
-export const listenForPeers = async (options: InwayListening): Promise<TlsListener> => {
+export const listenForPeers = (options: InwayListening): Promise<TlsListener> => {
   const { groups, bundles, relay, ready } = options;
-  const open = new Set<TLSSocket>();
-  const listener = await serveTls<PeerIdentity>({
+  return serveTls<PeerIdentity>({
     address: options.address,
     tls: () => serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, "http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
     connected: (socket, peer) => {
-      open.add(socket);
-      socket.once("close", () => open.delete(socket));
       if (socket.alpnProtocol === PROBE_PROTOCOL) answerProbe(socket, ready());
       else relay.accept(socket, peer);
     },
     connectionsMax: options.connectionsMax,
     log: options.log,
   });
-  return {
-    ...listener,
-    reload: () => {
-      listener.reload();
-      endRefused(open, options);
-    },
-  };
 };

@@ -1,7 +1,6 @@
 // Where an outway's clients connect: plain HTTP on loopback, since only programs of this machine come there; TLS with
 // the outway's internal certificate everywhere else.
 import { createServer } from "node:net";
-import type { TLSSocket } from "node:tls";
 import type { InternalSource } from "../certs/internal-bundle.js";
 import { admitInternal, internalServerTls } from "../certs/internal-tls.js";
 import { isLoopback, type Address } from "../core/address.js";
@@ -35,37 +34,19 @@ const listenOnLoopback = async (options: OutwayListening): Promise<TlsListener> 
   };
 };
 
-const listenOverTls = async (options: OutwayListening): Promise<TlsListener> => {
+const listenOverTls = (options: OutwayListening): Promise<TlsListener> => {
   const { address, internal, relay, connectionsMax, log } = options;
-  const open = new Set<TLSSocket>();
-  const admit = (socket: TLSSocket): Connected =>
-    connectedBy(admitInternal(socket, internal.current));
-  const listener = await serveTls<Connected>({
-    ...{ address, connectionsMax, log, admit },
+  return serveTls<Connected>({
+    ...{ address, connectionsMax, log },
     tls: () => internalServerTls(internal.current, ["http/1.1"]),
-    connected: (socket, connected) => {
-      open.add(socket);
-      socket.once("close", () => open.delete(socket));
-      relay.accept(socket, connected);
-    },
+    admit: (socket) => connectedBy(admitInternal(socket, internal.current)),
+    connected: (socket, connected) => relay.accept(socket, connected),
   });
-  return {
-    ...listener,
-    reload: () => {
-      listener.reload();
-      for (const socket of open) {
-        try {
-          admit(socket);
-        } catch {
-          socket.destroy();
-        }
-      }
-    },
-  };
 };
 
 /**
- * Listens for clients. The caller reloads the listener when the internal certificate changes.
+ * Listens for clients. The caller reloads the listener when the internal certificate changes: connections that the
+ * new one would not let in are ended.
  *
  * @throws ListenError when the address cannot be listened on
  */

@@ -25,6 +25,7 @@ import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
 import { exposeLog } from "../txlog/metrics.js";
 import type { Connected } from "./clients.js";
 import { OutwayExchanges } from "./exchange.js";
+import { InwayConnections } from "./inway-target.js";
 import { listenForClients } from "./listener.js";
 import { runningRefusal } from "./permit.js";
 import { InwayPicker } from "./pick.js";
@@ -155,6 +156,7 @@ const createRelay = (
 ): Relay<Connected> => {
   const { log, clock } = running;
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
+  const connections = new InwayConnections();
   const exchangesRunning = (): number => relay.exchanges;
   const exchanges = new OutwayExchanges({
     group: () => sources.groups.current,
@@ -166,6 +168,7 @@ const createRelay = (
     runningGrants: new RunningGrants(data.state, refusalOf(data.state, clock)),
     clock,
     picker: new InwayPicker(clock),
+    connections,
     transactionLog: data.transactionLog,
     metrics: new ExchangeMetrics(data.health.registry, exchangesRunning),
     log,
@@ -183,8 +186,11 @@ const createRelay = (
     headTimeoutMs: headTimeout,
     bodyIdleTimeoutMs: idleTimeout,
   });
-  // Connections that were checked by another group or other revocation lists are used no more.
-  sources.groups.onChange(() => relay.dropTargets(() => true));
+  sources.groups.onChange((group) => {
+    connections.endRefused(group, log);
+    // The others were checked by another group or other revocation lists: they are not used again.
+    relay.dropTargets(() => true);
+  });
   return relay;
 };
 
