@@ -193,6 +193,12 @@ export class Organisation {
     this.send({ contracts: contracts.map(toWire) });
   }
 
+  /** Tells that all contracts so far concern nobody any more. */
+  forget(): void {
+    this.send({ removedContracts: [...this.contracts.keys()] });
+    this.contracts.clear();
+  }
+
   /** Sends a change to every component. */
   send(change: Partial<WatchStateResponse>): void {
     for (const stream of this.#streams) stream.write({ ...EMPTY, ...change });

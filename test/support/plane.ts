@@ -22,6 +22,7 @@ import { TestGroup, type TestPeer } from "./pki.js";
 import { recordedLog } from "./recorded-log.js";
 import { RecordingSource } from "./source.js";
 import { temporaryFolder } from "./temporary.js";
+import { until } from "./until.js";
 
 export const CONSUMER = "00000000000000000003";
 export const PROVIDER = "00000000000000000002";
@@ -30,6 +31,12 @@ export const STRANGER = "00000000000000000004";
 const NAMES = ["directory", "inway", "manager.provider", "manager.consumer", "other"];
 const RESOLVE = NAMES.map((name) => `${name}.test=127.0.0.1`).join(",");
 const ANY = "127.0.0.1:0";
+
+/** How many contracts a part says that it knows. */
+export const contractsOf = async ({ healthAddress }: Started): Promise<number> => {
+  const page = await call(`http://127.0.0.1:${String(healthAddress.port)}/metrics`);
+  return Number(/^schakel_state_contracts ([0-9]+)$/m.exec(page.text)?.[1]);
+};
 
 /** A process of the data plane that runs within this one. */
 export interface RunningPart extends Started {
@@ -111,6 +118,30 @@ export class Plane {
     for (const organisation of [this.provider, this.consumer]) {
       organisation.tell({ ...contract, decision });
     }
+  }
+
+  /** Forgets every contract and token, and resolves when both sides have. */
+  async reset(): Promise<void> {
+    for (const organisation of [this.provider, this.consumer]) organisation.forget();
+    this.provider.answerToken = undefined;
+    this.provider.tokensAsked = 0;
+    this.provider.tokenLifetimeSeconds = 600;
+    await until("no contracts are known", async () => {
+      const counts = await Promise.all([this.inway, this.outway].map((part) => contractsOf(part)));
+      return counts.every((count) => count === 0);
+    });
+  }
+
+  /** Resolves when both sides know as many contracts as their managers. */
+  async settled(): Promise<void> {
+    const sides = [
+      [this.inway, this.provider],
+      [this.outway, this.consumer],
+    ] as const;
+    await until("the contracts are known", async () => {
+      const counts = await Promise.all(sides.map(([part]) => contractsOf(part)));
+      return sides.every(([, { contracts }], index) => counts[index] === contracts.size);
+    });
   }
 
   /** Starts an inway of the provider. */
