@@ -1,6 +1,6 @@
 // The one place where an error becomes an answer: an HTTP response here, a gRPC status below.
 import { Metadata, status as grpcStatus, type ServiceError } from "@grpc/grpc-js";
-import { errorRow, type Domain, type ErrorCode, type SchakelError } from "./errors.js";
+import { errorRow, type Domain, type SchakelError } from "./errors.js";
 
 const CHOICES_MAX = 10;
 
@@ -25,17 +25,8 @@ interface ErrorBody {
   readonly choices?: readonly string[];
 }
 
-/** What an answer with the status 401 must say of how to show a credential (RFC 9110, 11.6 and 11.7). */
-const CHALLENGES: Partial<Record<ErrorCode, readonly (readonly [string, string])[]>> = {
-  ERROR_CODE_ACCESS_TOKEN_MISSING: [["WWW-Authenticate", "Bearer"]],
-  ERROR_CODE_ACCESS_TOKEN_INVALID: [["WWW-Authenticate", "Bearer"]],
-  ERROR_CODE_ACCESS_TOKEN_EXPIRED: [["WWW-Authenticate", "Bearer"]],
-  // The outway is the client's proxy: it reads Proxy-Authorization, so that Authorization is the service's own.
-  ERROR_CODE_CLIENT_UNAUTHENTICATED: [
-    ["WWW-Authenticate", "Bearer"],
-    ["Proxy-Authenticate", "Bearer"],
-  ],
-};
+/** An answer with the status 401 must say how a credential is shown (RFC 9110, 11.6.1). */
+const CHALLENGE = ["WWW-Authenticate", "Bearer"] as const;
 
 const bodyOf = (error: SchakelError, domain: Domain, transactionId?: string): ErrorBody => {
   const row = errorRow(error.code);
@@ -69,9 +60,7 @@ export const errorAnswer = (
     ["Fsc-Error-Code", error.code],
   ];
   if (transactionId !== undefined) headers.push(["Fsc-Transaction-Id", transactionId]);
-  headers.push(
-    ...(CHALLENGES[error.code] ?? []).map(([name, value]): [string, string] => [name, value]),
-  );
+  if (errorRow(error.code).status === 401) headers.push([...CHALLENGE]);
   if (error.code === "ERROR_CODE_METHOD_UNSUPPORTED") {
     const methods = error.choices.length === 0 ? METHODS : error.choices;
     headers.push(["Allow", methods.join(", ")]);

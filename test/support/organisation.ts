@@ -59,7 +59,8 @@ export interface GrantOptions {
 
 type Stream = ServerWritableStream<WatchStateRequest, WatchStateResponse>;
 
-const EMPTY: WatchStateResponse = {
+/** A message that says nothing. */
+export const EMPTY: WatchStateResponse = {
   snapshot: false,
   snapshotComplete: false,
   heartbeatIntervalMs: 300n,
@@ -133,6 +134,8 @@ export class Organisation {
   tokensAsked = 0;
   /** What components have asked with. */
   readonly requests: WatchStateRequest[] = [];
+  /** What a stream begins with, instead of one snapshot. */
+  opening: (() => readonly WatchStateResponse[]) | undefined;
   /** Whether heartbeats are sent. */
   beats = true;
   readonly lines: readonly string[];
@@ -180,6 +183,11 @@ export class Organisation {
   /** An identity folder for a component, which says where the manager is. */
   identity(role: "inway" | "outway" | "client", name: string = role): Promise<string> {
     return this.internal.identity(role, name, { manager: { host: "127.0.0.1", port: this.#port } });
+  }
+
+  /** Where it listens for components. */
+  get port(): number {
+    return this.#port;
   }
 
   /** How many components are connected. */
@@ -247,7 +255,7 @@ export class Organisation {
         stream.on("close", () => this.#streams.delete(stream));
         stream.on("cancelled", () => this.#streams.delete(stream));
         stream.on("error", () => this.#streams.delete(stream));
-        stream.write(this.snapshot());
+        for (const message of this.opening?.() ?? [this.snapshot()]) stream.write(message);
       }),
     };
     server.grpc.addService(ComponentServiceService, answers);
@@ -317,7 +325,8 @@ export class Organisation {
   }
 }
 
-const toWire = ({ hash, content, decision }: ToldContract) => ({
+/** A contract as it is sent. */
+export const toWire = ({ hash, content, decision }: ToldContract) => ({
   hash,
   content: Buffer.from(canonical(content)),
   decision: wireDecision(decision),
