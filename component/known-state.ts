@@ -178,6 +178,7 @@ export class KnownState {
     this.#held = held;
     if (!sameLists(lists, held.revocationLists)) {
       this.#with.groups.setRevocationLists([...held.revocationLists.values()]);
+      this.#with.log.info({ lists: held.revocationLists.size }, "revocation lists are in use");
     }
     this.#check(held);
     this.#swap(held);

@@ -82,7 +82,8 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
         const socket = await dial({
           address,
           policy: parts.policy(),
-          tls: clientTls(bundle, group, { peerId: provider, alpn: ["http/1.1"] }),
+          // The group as it is now: it may have lost trust in the inway since the exchange began.
+          tls: clientTls(bundle, parts.group(), { peerId: provider, alpn: ["http/1.1"] }),
           timeoutMs: timeouts.connectTimeout,
         });
         picker.connected(address, performance.now() - started);

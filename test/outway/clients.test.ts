@@ -78,7 +78,7 @@ describe("outway/clients", function () {
       let received = "";
       socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
       socket.on("close", () => resolve(received));
-      socket.on("error", (error) => (received === "" ? reject(error) : undefined));
+      socket.on("error", (error: Error) => (received === "" ? reject(error) : undefined));
       const lines = [`GET ${path} HTTP/1.1`, "Host: outway.internal", ...headers];
       socket.write(`${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`);
     });

@@ -146,14 +146,20 @@ export class Organisation {
   #fsc: { readonly server: FscServer; readonly listener: TlsListener } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
+  readonly group: Group;
+  readonly bundle: Bundle;
+  readonly clock: Clock;
+
   private constructor(
-    readonly group: Group,
+    context: { readonly group: Group; readonly clock: Clock },
     /** The manager's certificate in the group. */
     readonly peer: TestPeer,
-    readonly bundle: Bundle,
+    bundle: Bundle,
     readonly internal: InternalPki,
-    readonly clock: Clock,
   ) {
+    this.group = context.group;
+    this.clock = context.clock;
+    this.bundle = bundle;
     this.tokenSigners = bundle.chain.slice(0, 1).map(({ raw }) => raw);
     const { log, lines } = recordedLog();
     this.#log = log;
@@ -168,7 +174,7 @@ export class Organisation {
   ): Promise<Organisation> {
     const peer = await test.peer({ peerId, name, names: [`manager.${name}.test`] });
     const bundle = await loadBundle(peer.files, group);
-    const made = new Organisation(group, peer, bundle, await InternalPki.create(name), clock);
+    const made = new Organisation({ group, clock }, peer, bundle, await InternalPki.create(name));
     await made.listen();
     await made.#listenForManagers();
     return made;
