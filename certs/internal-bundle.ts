@@ -6,8 +6,9 @@ import { parseAddress, type Address } from "../core/address.js";
 import { systemCode } from "../core/errors.js";
 import type { Log } from "../core/log.js";
 import { BundleError } from "./bundle.js";
-import { CHAIN_LENGTH_MAX, isRoot, pathProblems } from "./chain.js";
+import { CHAIN_LENGTH_MAX, isRoot } from "./chain.js";
 import { internalIdentityOf, type InternalIdentity } from "./internal-identity.js";
+import { internalPathProblems } from "./internal-path.js";
 import { readCertificates, writeCertificates } from "./pem.js";
 import { exposureOf } from "./private-file.js";
 import { parsePrivateKey, writePrivateKey } from "./private-key.js";
@@ -130,7 +131,7 @@ export const loadInternalBundle = async (
   const chain = await loadCertificates(problems, paths.certificate, CHAIN_LENGTH_MAX);
   const identity = chain && identify(problems, paths.certificate, chain);
   if (anchor !== undefined && chain !== undefined) {
-    const faults = pathProblems(chain, { anchors: [anchor], revocationLists: [] }, now);
+    const faults = internalPathProblems(chain, anchor, now);
     problems.push(...faults.map((fault) => `${paths.certificate}: ${fault}`));
   }
   const key = await loadKey(problems, paths.key);

@@ -49,7 +49,3 @@ export const issueInternal = async (
 /** SHA-256 of a certificate's SubjectPublicKeyInfo: what an enrolment code knows the internal CA by. */
 export const keyHashOf = (certificate: X509Certificate): Buffer =>
   createHash("sha256").update(fieldsOf(certificate).publicKeyInfo).digest();
-
-/** The moment from which a certificate is renewed: two thirds of its life, in milliseconds since 1970. */
-export const renewableFrom = ({ validFromDate, validToDate }: X509Certificate): number =>
-  validFromDate.getTime() + ((validToDate.getTime() - validFromDate.getTime()) * 2) / 3;

@@ -17,7 +17,12 @@ export interface InternalIdentity {
   readonly name: ComponentName;
   /** SHA-256 of the certificate's DER in base64url. */
   readonly certificateThumbprint: string;
+  /** The moment from which the certificate is renewed: two thirds of its life, in milliseconds since 1970. */
+  readonly renewableFrom: number;
 }
+
+const renewableFromOf = ({ validFromDate: from, validToDate: to }: X509Certificate): number =>
+  from.getTime() + ((to.getTime() - from.getTime()) * 2) / 3;
 
 /** The role with this name, or undefined when there is none. */
 export const parseRole = (text: string): Role | undefined => ROLES.find((role) => role === text);
@@ -58,5 +63,10 @@ export const internalIdentityOf = (certificate: X509Certificate): InternalIdenti
     throw new CertificateError("its subject's CN is not 1 to 100 of a-z A-Z 0-9 . - _");
   }
   const certificateThumbprint = createHash("sha256").update(certificate.raw).digest("base64url");
-  return Object.freeze({ role, name, certificateThumbprint });
+  return Object.freeze({
+    role,
+    name,
+    certificateThumbprint,
+    renewableFrom: renewableFromOf(certificate),
+  });
 };

@@ -11,10 +11,11 @@ import {
   type TlsOptions,
 } from "node:tls";
 import { CertificateError } from "./certificate-error.js";
-import { CHAIN_LENGTH_MAX, checkPath } from "./chain.js";
+import { CHAIN_LENGTH_MAX } from "./chain.js";
 import { describeIssuer } from "./certificate-fields.js";
 import type { InternalBundle } from "./internal-bundle.js";
 import { internalIdentityOf, type InternalIdentity } from "./internal-identity.js";
+import { checkInternalPath } from "./internal-path.js";
 import { writeCertificates } from "./pem.js";
 import { PeerMismatch } from "./tls.js";
 
@@ -83,7 +84,7 @@ const shownChain = (certificate: DetailedPeerCertificate, anchor: X509Certificat
 };
 
 const notManager = (chain: readonly X509Certificate[], anchor: X509Certificate) => {
-  checkPath(chain, { anchors: [anchor], revocationLists: [] }, Date.now());
+  checkInternalPath(chain, anchor, Date.now());
   const [leaf] = chain;
   if (leaf === undefined) return "there is no certificate below the internal CA's root";
   const { role } = internalIdentityOf(leaf);

@@ -1,0 +1,136 @@
+// A judgement of one certificate from everything that is needed for it, for programs of any kind: what
+// `schakel cert verify --json` answers.
+import type { X509Certificate } from "node:crypto";
+import { z } from "zod";
+import { CertificateError } from "./certificate-error.js";
+import { describeSubject } from "./certificate-fields.js";
+import type { Purpose } from "./extensions.js";
+import { findPath, ISSUERS_MAX, type FoundPath } from "./path-builder.js";
+import { readCertificates, readListsPem } from "./pem.js";
+import {
+  CRL_BYTES_MAX,
+  isListBy,
+  readRevocationList,
+  type RevocationList,
+} from "./revocation-list.js";
+
+/** How large a question may be, in bytes. */
+export const QUESTION_BYTES_MAX = 64 * 1024 * 1024;
+
+const ANCHORS_MAX = 50;
+const LISTS_MAX = 100;
+const PEM_CHARACTERS_MAX = 64 * 1024;
+
+const PURPOSES: Readonly<Record<string, Purpose>> = {
+  clientAuth: "client authentication",
+  serverAuth: "server authentication",
+};
+
+const pem = z.string().max(PEM_CHARACTERS_MAX);
+
+const schema = z.strictObject({
+  anchors: z.array(pem).max(ANCHORS_MAX),
+  intermediates: z.array(pem).max(ISSUERS_MAX),
+  leaf: pem,
+  crls: z.array(z.string().max(CRL_BYTES_MAX * 2)).max(LISTS_MAX),
+  time: z.iso.datetime({ offset: true }),
+  name: z.string().min(1).max(1000).optional(),
+  purpose: z.enum(["clientAuth", "serverAuth"]).optional(),
+});
+
+/** A question in the form that is asked for. */
+export type Question = z.infer<typeof schema>;
+
+/** The answer. */
+export interface Judgement {
+  readonly valid: boolean;
+  /** Where the path leads, or all that is wrong; safe to print whoever wrote the certificates. */
+  readonly reason: string;
+}
+
+/** A question that is none: the JSON is broken, or its members are not those that are asked for. */
+export class QuestionError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "QuestionError";
+  }
+}
+
+/** Reads a question. Throws QuestionError naming every mistake. */
+export const parseQuestion = (text: string): Question => {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new QuestionError("standard input is not JSON", { cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const mistakes = parsed.error.issues.map(
+    ({ path, message }) => `${path.length === 0 ? "the question" : path.join(".")}: ${message}`,
+  );
+  throw new QuestionError(mistakes.join("\n"));
+};
+
+const about = <T>(what: string, read: () => T): T => {
+  try {
+    return read();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "unreadable";
+    throw new CertificateError(`${what}: ${reason}`, { cause });
+  }
+};
+
+const certificatesIn = (what: string, texts: readonly string[]): readonly X509Certificate[] =>
+  texts.flatMap((text, index) =>
+    about(`${what}[${String(index)}]`, () => readCertificates(text, 1)),
+  );
+
+const listsIn = (
+  texts: readonly string[],
+  cas: readonly X509Certificate[],
+): readonly RevocationList[] =>
+  texts.flatMap((text, index) =>
+    about(`crls[${String(index)}]`, () =>
+      readListsPem(text, LISTS_MAX).map((crl) => {
+        const list = readRevocationList(crl);
+        return { crl, issuerChain: cas.filter((ca) => isListBy(list, ca)).slice(0, 1) };
+      }),
+    ),
+  );
+
+const answer = (found: FoundPath): Judgement => {
+  if (found.chain === undefined) return { valid: false, reason: found.problems.join("; ") };
+  const path = found.chain.map((each) => `(${describeSubject(each)})`).join(", issued by ");
+  return { valid: true, reason: `a path leads to an anchor: ${path}` };
+};
+
+/**
+ * Judges a certificate: finds a path from it to an anchor among the intermediates and checks it as
+ * `pathProblems` does, at the time asked for. Revocation lists count until their nextUpdate, without a
+ * grace period. Without a purpose, the path must serve one of the two that TLS has.
+ */
+export const judge = (question: Question): Judgement => {
+  const now = Date.parse(question.time);
+  try {
+    const anchors = certificatesIn("anchors", question.anchors);
+    const intermediates = certificatesIn("intermediates", question.intermediates);
+    const [leaf] = about("leaf", () => readCertificates(question.leaf, 1));
+    if (leaf === undefined) throw new CertificateError("leaf: there is none");
+    const trust = { anchors, revocationLists: listsIn(question.crls, intermediates) };
+    const wanted = question.purpose === undefined ? undefined : PURPOSES[question.purpose];
+    const found = (wanted === undefined ? Object.values(PURPOSES) : [wanted]).map((purpose) =>
+      findPath(leaf, intermediates, trust, {
+        now,
+        graceMs: 0,
+        purposes: [purpose],
+        name: question.name,
+      }),
+    );
+    const best = found.find(({ chain }) => chain !== undefined) ?? found[0];
+    return best === undefined ? { valid: false, reason: "nothing was asked" } : answer(best);
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    return { valid: false, reason: error.message };
+  }
+};
