@@ -48,7 +48,7 @@ export interface Judgement {
   readonly reason: string;
 }
 
-/** A question that is none: the JSON is broken, or its members are not those that are asked for. */
+/** A question that is none: its members are not those that are asked for. */
 export class QuestionError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -56,14 +56,8 @@ export class QuestionError extends Error {
   }
 }
 
-/** Reads a question. Throws QuestionError naming every mistake. */
-export const parseQuestion = (text: string): Question => {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new QuestionError("standard input is not JSON", { cause });
-  }
+/** Reads a question from a JSON value. Throws QuestionError naming every mistake. */
+export const parseQuestion = (json: unknown): Question => {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const mistakes = parsed.error.issues.map(

@@ -114,7 +114,7 @@ export const judging = () => {
     return { leaf: asPem(der), intermediates: [first(await pemOf(issuer.cert))] };
   };
   const ask = (changes: Changes): Judgement =>
-    judge(parseQuestion(JSON.stringify({ ...usual, time: inDays(0.01), ...changes })));
+    judge(parseQuestion({ ...usual, time: inDays(0.01), ...changes }));
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), "schakel-test-path-"));
