@@ -102,6 +102,7 @@ describe("cli/ca, cli/cert, cli/group", function () {
       ["a member twice", async () => (await question()).replace("{", '{"time":"x",')],
       ["an unknown member", () => question({ more: 1 })],
       ["a time without a zone", () => question({ time: "2026-11-24T12:00:00" })],
+      ["a time without seconds", () => question({ time: "2026-11-24T12:00Z" })],
       ["an unknown purpose", () => question({ purpose: "email" })],
       ["anchors that are no list", () => question({ anchors: "x" })],
       ["no leaf", () => question({ leaf: undefined })],
