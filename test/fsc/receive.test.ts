@@ -1,4 +1,5 @@
 // What a contract book refuses from other managers, with FSC's code and with nothing stored.
+import { join } from "node:path";
 import { expect } from "chai";
 import type { Bundle } from "../../certs/bundle.js";
 import type { ContractContent } from "../../contracts/content.js";
@@ -19,6 +20,7 @@ import {
   openOrganisations,
   type Organisation,
 } from "../support/organisations.js";
+import { makeList } from "../support/revocation.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
 
 interface Sent {
@@ -322,6 +324,25 @@ describe("fsc/receive", () => {
       expect(await contentsOf(ben.db)).to.deep.equal(before);
     });
   }
+
+  it("refuses a signature with a certificate that was revoked, also one that is kept", async () => {
+    const of = content();
+    await receive(await proposal(of));
+    const { issuer, dir } = certified.test;
+    const { chain } = anna.bundles.current;
+    const list = { dir: join(dir, "lists"), issuer, revoked: [chain[0]!.serialNumber] };
+    const [, body = ""] = /-----\n([^-]+)-----/.exec(await makeList(list)) ?? [];
+    const crl = { crl: Buffer.from(body, "base64"), issuerChain: chain.slice(1) };
+    const group = { ...certified.group, revocationLists: [crl] };
+    await ben.close();
+    await ben.open(clock, directClient([anna, ben, carl], ben), { groups: { current: group } });
+    const before = await contentsOf(ben.db);
+    const signature = await sign(of, anna.bundles.current, { type: "revoke" });
+    const sent = { kind: "revoke", hashInUrl: contentHash(of), signature } as const;
+    const refused = await refusalOf(receive(await proposal(of, sent)));
+    expect(refused.code).to.equal("ERROR_CODE_PEER_CERTIFICATE_VERIFICATION_FAILED");
+    expect(await contentsOf(ben.db)).to.deep.equal(before);
+  });
 
   it("refuses the same iv in another contract of the peer, also in capitals, and takes it from another peer", async () => {
     const first = content({ iv: "0190b2f4-8a6e-7c3d-9f10-aabbccddeeff" });
