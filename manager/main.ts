@@ -63,6 +63,7 @@ const serveFsc = async (
   const { allowAnyPort, connectionsMax } = settings;
   const server = new FscServer({
     ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs } },
+    refused: (caller, error) => peers.noteRefusal(caller, error),
   });
   lifecycle.onStop("connections of peers", () => server.close());
   const listener = await listenForManagers({

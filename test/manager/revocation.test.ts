@@ -52,7 +52,9 @@ describe("a manager with revocation lists", function () {
   it("lets in whoever is not in it, and refuses whoever is", async () => {
     await until("the announcement", () => known(good.peerId), 30_000);
     await until("a refusal", () =>
-      directory.lines.some((line) => line.includes('connection refused') && line.includes('revoked')),
+      directory.lines.some(
+        (line) => line.includes("connection refused") && line.includes("revoked"),
+      ),
     );
     expect(await known(revoked.peerId)).to.equal(false);
   });
