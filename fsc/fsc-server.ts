@@ -176,10 +176,14 @@ export class FscServer {
     } catch (thrown) {
       reply = this.#failed(connection, incoming, thrown);
     }
+    send(response, reply, connection.isLast || this.#isClosed);
+    // An answer is held in memory until it has been read.
+    const timer = setTimeout(() => connection.socket.destroy(), this.#limits.sendTimeoutMs);
+    await incoming.ended;
+    clearTimeout(timer);
     const left = (this.#running.get(peerId) ?? 1) - 1;
     if (left === 0) this.#running.delete(peerId);
     else this.#running.set(peerId, left);
-    send(response, reply, connection.isLast || this.#isClosed);
   }
 
   #failed(connection: FscConnection, { request }: Incoming, thrown: unknown): Reply {
