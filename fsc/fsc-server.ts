@@ -28,6 +28,8 @@ export interface FscServing {
   readonly clock: Clock;
   /** FSC_LIMITS unless given. */
   readonly limits?: Partial<FscLimits> | undefined;
+  /** Told what a peer sent and was refused. Must not throw. Nobody unless given. */
+  readonly refused?: ((caller: PeerIdentity, error: SchakelError) => void) | undefined;
   /** Whether managers of others may be at any port, and not only at those of the group; false unless given. */
   readonly allowAnyPort?: boolean | undefined;
 }
@@ -195,6 +197,7 @@ export class FscServer {
     else if (error.code === "ERROR_CODE_INTERNAL")
       log.error({ ...about, err: thrown }, "FSC request failed");
     else log.info({ ...about, reason: error.message }, "FSC request refused");
+    this.#serving.refused?.(connection.caller, error);
     return errorAnswer(error, "manager");
   }
 
