@@ -6,6 +6,7 @@ import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { InternalSource } from "../certs/internal-bundle.js";
+import { keepRenewed } from "../component/renewal.js";
 import { RunningGrants } from "../component/running-grants.js";
 import { exposeState } from "../component/state-metrics.js";
 import type { OfferedService } from "../component/component-state.js";
@@ -57,6 +58,7 @@ const openSources = async (
   lifecycle.onStop("certificate", () => bundles.close());
   const internal = await InternalSource.open(settings.identity, log);
   lifecycle.onStop("identity", () => internal.close());
+  keepRenewed({ source: internal, clock, log }, lifecycle);
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const state = await StateSource.open({
     role: "inway",

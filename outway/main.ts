@@ -6,6 +6,7 @@ import { startWatching, type CatalogueWatcher } from "../catalogue/watcher.js";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import { InternalSource } from "../certs/internal-bundle.js";
+import { keepRenewed } from "../component/renewal.js";
 import { RunningGrants } from "../component/running-grants.js";
 import { exposeState } from "../component/state-metrics.js";
 import { StateSource } from "../component/state-source.js";
@@ -55,7 +56,7 @@ interface Sources {
 
 const openSources = async (
   settings: OutwaySettings,
-  { log, lifecycle }: Running,
+  { log, lifecycle, clock }: Running,
 ): Promise<Sources> => {
   const groups = await GroupSource.open(settings.group, log);
   lifecycle.onStop("group", () => groups.close());
@@ -63,6 +64,7 @@ const openSources = async (
   lifecycle.onStop("certificate", () => bundles.close());
   const internal = await InternalSource.open(settings.identity, log);
   lifecycle.onStop("identity", () => internal.close());
+  keepRenewed({ source: internal, clock, log }, lifecycle);
   const policy = (): DialPolicy => ({
     ports: settings.allowAnyPort ? undefined : groups.current.ports,
     privateAddresses: settings.allowPrivateAddresses,
