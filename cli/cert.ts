@@ -143,13 +143,15 @@ interface VerifyOptions {
 const judgeQuestion = async (): Promise<void> => {
   const { judge, parseQuestion, QuestionError, QUESTION_BYTES_MAX } =
     await import("../certs/judge.js");
+  const { JsonError, parseJson } = await import("../contracts/json.js");
   const { readInput } = await import("./standard-input.js");
   try {
-    const judgement = judge(parseQuestion(await readInput(QUESTION_BYTES_MAX)));
+    const bytes = await readInput(QUESTION_BYTES_MAX);
+    const judgement = judge(parseQuestion(parseJson(bytes, { bytesMax: QUESTION_BYTES_MAX })));
     process.stdout.write(`${JSON.stringify(judgement)}\n`);
     process.exitCode = judgement.valid ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof QuestionError)) throw error;
+    if (!(error instanceof QuestionError || error instanceof JsonError)) throw error;
     throw new UsageError(error.message, "'schakel cert verify --help' says what a question is");
   }
 };

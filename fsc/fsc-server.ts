@@ -28,15 +28,27 @@ export interface FscServing {
   readonly clock: Clock;
   /** FSC_LIMITS unless given. */
   readonly limits?: Partial<FscLimits> | undefined;
+  /** Told what a peer sent and was refused. Must not throw. Nobody unless given. */
+  readonly refused?: ((caller: PeerIdentity, error: SchakelError) => void) | undefined;
   /** Whether managers of others may be at any port, and not only at those of the group; false unless given. */
   readonly allowAnyPort?: boolean | undefined;
 }
+
+/** After these a connection is not read on: what follows may not be what it seems, or should not come. */
+const LAST_CODES: ReadonlySet<string> = new Set([
+  "ERROR_CODE_REQUEST_MALFORMED",
+  "ERROR_CODE_REQUEST_HEAD_TOO_LARGE",
+  "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
+  "ERROR_CODE_REQUEST_TIMEOUT",
+  "ERROR_CODE_BODY_TOO_LARGE",
+  "ERROR_CODE_LIMIT_EXCEEDED",
+]);
 
 const send = (response: ServerResponse, reply: Reply, isLast: boolean): void => {
   const request = response.req;
   const closes = isLast || !request.complete;
   const headers = closes ? [...reply.headers, ["Connection", "close"]] : reply.headers;
-  if (response.destroyed || response.socket?.destroyed !== false) return;
+  if (response.destroyed || request.socket.destroyed) return;
   // What is left of a body is read and thrown away, for as long as the connection lingers.
   if (!request.complete) request.resume();
   response.writeHead(reply.status, headers.flat());
@@ -164,10 +176,14 @@ export class FscServer {
     } catch (thrown) {
       reply = this.#failed(connection, incoming, thrown);
     }
+    send(response, reply, connection.isLast || this.#isClosed);
+    // An answer is held in memory until it has been read.
+    const timer = setTimeout(() => connection.socket.destroy(), this.#limits.sendTimeoutMs);
+    await incoming.ended;
+    clearTimeout(timer);
     const left = (this.#running.get(peerId) ?? 1) - 1;
     if (left === 0) this.#running.delete(peerId);
     else this.#running.set(peerId, left);
-    send(response, reply, connection.isLast || this.#isClosed);
   }
 
   #failed(connection: FscConnection, { request }: Incoming, thrown: unknown): Reply {
@@ -175,11 +191,13 @@ export class FscServer {
     const { peerId } = connection.caller;
     const { method, url } = request;
     const error = toSchakelError(thrown);
+    if (LAST_CODES.has(error.code)) connection.drain();
     const about = { peerId, method, url, code: error.code };
     if (connection.socket.destroyed) log.debug(about, "FSC request left before its answer");
     else if (error.code === "ERROR_CODE_INTERNAL")
       log.error({ ...about, err: thrown }, "FSC request failed");
     else log.info({ ...about, reason: error.message }, "FSC request refused");
+    this.#serving.refused?.(connection.caller, error);
     return errorAnswer(error, "manager");
   }
 

@@ -86,12 +86,20 @@ const tooLarge = (bytesMax: number): SchakelError =>
 export class Incoming {
   #fail: (problem: Error) => void = () => undefined;
   #problem: Error | undefined;
+  #end: () => void = () => undefined;
+  /** Resolves when the request has been answered and the answer sent, or the connection has gone. */
+  readonly ended = new Promise<void>((resolve) => (this.#end = resolve));
 
   constructor(
     readonly request: IncomingMessage,
     /** Tells the client to send its body, where it waits for that. */
     private readonly goOn: () => void,
   ) {}
+
+  /** Nothing will happen with the request any more. */
+  end(): void {
+    this.#end();
+  }
 
   /** Ends the reading of the body, now or later, with this error. */
   fail(problem: Error): void {
@@ -148,9 +156,11 @@ export class Incoming {
 
 const PARSER_CODES: Readonly<Record<string, SchakelError["code"]>> = {
   HPE_HEADER_OVERFLOW: "ERROR_CODE_REQUEST_HEAD_TOO_LARGE",
-  HPE_INVALID_VERSION: "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
   HPE_PAUSED_H2_UPGRADE: "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
 };
+
+// HPE_INVALID_VERSION stands for this and for a version that is followed by something else.
+const OTHER_VERSION = "Invalid HTTP version";
 
 /** The SchakelError for an error of node:http's parser; undefined when it is about the connection. */
 export const parserProblem = (error: Error): SchakelError | undefined => {
@@ -159,5 +169,6 @@ export const parserProblem = (error: Error): SchakelError | undefined => {
   const known = PARSER_CODES[code];
   // The parser's reason is one of its own fixed sentences and quotes nothing that was sent.
   const detail = "reason" in error ? String(error.reason) : code;
+  if (detail === OTHER_VERSION) return new SchakelError("ERROR_CODE_HTTP_VERSION_UNSUPPORTED");
   return known === undefined ? malformed(detail) : new SchakelError(known);
 };

@@ -33,6 +33,9 @@ import { InwayPicker } from "./pick.js";
 import type { OutwaySettings } from "./settings.js";
 import { Tokens } from "./tokens.js";
 
+/** How often open connections are judged again without any change. */
+const JUDGE_AGAIN_MS = 60_000;
+
 /** What an outway runs with. */
 export interface Running {
   readonly log: Log;
@@ -156,7 +159,7 @@ const createRelay = (
   sources: Sources,
   data: Data,
 ): Relay<Connected> => {
-  const { log, clock } = running;
+  const { log, lifecycle, clock } = running;
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const connections = new InwayConnections();
   const exchangesRunning = (): number => relay.exchanges;
@@ -193,6 +196,10 @@ const createRelay = (
     // The others were checked by another group or other revocation lists: they are not used again.
     relay.dropTargets(() => true);
   });
+  // Certificates and revocation lists end with the time too.
+  const judge = (): void => connections.endRefused(sources.groups.current, log);
+  const timer = setInterval(judge, JUDGE_AGAIN_MS).unref();
+  lifecycle.onStop("timer", () => clearInterval(timer));
   return relay;
 };
 
@@ -214,6 +221,8 @@ export const startOutway = async (settings: OutwaySettings, running: Running): P
   });
   lifecycle.onStop("listener", () => listener.close());
   internal.onChange(() => listener.reload());
+  const timer = setInterval(() => listener.reload(), JUDGE_AGAIN_MS).unref();
+  lifecycle.onStop("timer", () => clearInterval(timer));
 
   startAnnouncing({
     groups: sources.groups,
