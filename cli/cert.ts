@@ -26,7 +26,7 @@ Of the request only key, peer id and organisation count: check that they are the
 const SHOW_EXAMPLES = `
 Examples:
   $ schakel cert show inway.pem
-  The thumbprint for a row of grants.yaml
+  The thumbprint by which a contract names an outway
     $ schakel cert show outway.pem --json | jq -r '.[0].publicKeyThumbprint'
 `;
 
