@@ -15,6 +15,7 @@ export const ATTRIBUTE = {
   serialNumber: "2.5.4.5",
   country: "2.5.4.6",
   organisation: "2.5.4.10",
+  organisationalUnit: "2.5.4.11",
 } as const;
 
 const SHORT_NAMES: Readonly<Record<string, string>> = {
@@ -22,6 +23,7 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   [ATTRIBUTE.serialNumber]: "serialNumber",
   [ATTRIBUTE.country]: "C",
   [ATTRIBUTE.organisation]: "O",
+  [ATTRIBUTE.organisationalUnit]: "OU",
 };
 
 const SHOWN_MAX = 100;

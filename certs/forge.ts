@@ -38,6 +38,12 @@ export const caSubject = (
   utf8(ATTRIBUTE.commonName, commonName),
 ];
 
+/** The subject of a component inside an organisation: OU and CN in UTF-8. */
+export const componentSubject = (role: string, name: string): forge.pki.CertificateField[] => [
+  utf8(ATTRIBUTE.organisationalUnit, role),
+  utf8(ATTRIBUTE.commonName, name),
+];
+
 /**
  * The name of a CA as its certificates have it for their issuer: the same texts of the same kinds. The
  * library's own reader is not used for this; it gives UTF-8 text in a form that it would encode again.

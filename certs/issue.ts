@@ -1,5 +1,5 @@
-// Issues certificates to peers.
-import { X509Certificate } from "node:crypto";
+// Issues certificates: to peers, and what every certificate of our small CA has.
+import { X509Certificate, type KeyObject } from "node:crypto";
 import forge from "node-forge";
 import { recordIssued, type Ca } from "./ca.js";
 import { CertificateError } from "./certificate-error.js";
@@ -19,10 +19,18 @@ export interface Issuance {
   readonly purposes?: readonly Purpose[] | undefined;
 }
 
-const checkIssuance = (ca: Ca, request: CertificateRequest, issuance: Issuance): void => {
-  const { names, notBefore, notAfter } = issuance;
-  if (names.length === 0) throw new CertificateError("a certificate needs at least one name");
-  checkSubject(request, names);
+/** What an issued certificate says. */
+export interface Issued {
+  readonly publicKey: KeyObject;
+  readonly subject: forge.pki.CertificateField[];
+  /** DNS names; none for a certificate without a subjectAltName. */
+  readonly names: readonly string[];
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly purposes: readonly Purpose[];
+}
+
+const checkDates = (ca: Ca, { notBefore, notAfter }: Issued): void => {
   if (notAfter <= notBefore) {
     throw new CertificateError(`it would end (${notAfter.toISOString()}) before it begins`);
   }
@@ -35,6 +43,44 @@ const checkIssuance = (ca: Ca, request: CertificateRequest, issuance: Issuance):
 };
 
 /**
+ * Signs a certificate of the issuing CA and records it in the CA's folder. May run in several processes at once.
+ *
+ * @returns the certificate; whoever shows it needs it followed by `ca.issuing`
+ * @throws CertificateError when it would end before it begins or after the CA itself
+ */
+export const signCertificate = async (ca: Ca, issued: Issued): Promise<X509Certificate> => {
+  checkDates(ca, issued);
+  const issuer = forge.pki.certificateFromPem(ca.issuing.toString());
+  const certificate = forge.pki.createCertificate();
+  certificate.publicKey = publicHalf(issued.publicKey);
+  certificate.serialNumber = newSerial();
+  certificate.validity = { notBefore: issued.notBefore, notAfter: issued.notAfter };
+  certificate.setSubject(issued.subject);
+  certificate.setIssuer(nameOf(ca.issuing));
+  certificate.setExtensions([
+    { name: "basicConstraints", critical: true, cA: false },
+    { name: "keyUsage", critical: true, digitalSignature: true },
+    {
+      name: "extKeyUsage",
+      clientAuth: issued.purposes.includes("client authentication"),
+      serverAuth: issued.purposes.includes("server authentication"),
+    },
+    { name: "subjectKeyIdentifier" },
+    {
+      name: "authorityKeyIdentifier",
+      keyIdentifier: issuer.generateSubjectKeyIdentifier().getBytes(),
+    },
+    ...(issued.names.length === 0
+      ? []
+      : [dnsNames([...new Set(issued.names.map((name) => name.toLowerCase()))])]),
+  ]);
+  signWith(ca.issuingKey, certificate, () => certificate.tbsCertificate);
+  const signed = new X509Certificate(forge.pki.certificateToPem(certificate));
+  await recordIssued(ca, signed);
+  return signed;
+};
+
+/**
  * Issues a certificate for the key, peer id and organisation of a request, with the names, time and
  * purposes that the operator gives, and records it in the CA's folder. May run in several processes at once.
  *
@@ -44,34 +90,11 @@ const checkIssuance = (ca: Ca, request: CertificateRequest, issuance: Issuance):
 export const issueCertificate = async (
   ca: Ca,
   request: CertificateRequest,
-  issuance: Issuance,
+  { names, notBefore, notAfter, purposes = PEER_PURPOSES }: Issuance,
 ): Promise<X509Certificate> => {
-  checkIssuance(ca, request, issuance);
-  const issuer = forge.pki.certificateFromPem(ca.issuing.toString());
-  const purposes = issuance.purposes ?? PEER_PURPOSES;
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = publicHalf(request.publicKey);
-  certificate.serialNumber = newSerial();
-  certificate.validity = { notBefore: issuance.notBefore, notAfter: issuance.notAfter };
-  certificate.setSubject(peerSubject(request.peerId, request.organisation));
-  certificate.setIssuer(nameOf(ca.issuing));
-  certificate.setExtensions([
-    { name: "basicConstraints", critical: true, cA: false },
-    { name: "keyUsage", critical: true, digitalSignature: true },
-    {
-      name: "extKeyUsage",
-      clientAuth: purposes.includes("client authentication"),
-      serverAuth: purposes.includes("server authentication"),
-    },
-    { name: "subjectKeyIdentifier" },
-    {
-      name: "authorityKeyIdentifier",
-      keyIdentifier: issuer.generateSubjectKeyIdentifier().getBytes(),
-    },
-    dnsNames([...new Set(issuance.names.map((name) => name.toLowerCase()))]),
-  ]);
-  signWith(ca.issuingKey, certificate, () => certificate.tbsCertificate);
-  const issued = new X509Certificate(forge.pki.certificateToPem(certificate));
-  await recordIssued(ca, issued);
-  return issued;
+  if (names.length === 0) throw new CertificateError("a certificate needs at least one name");
+  checkSubject(request, names);
+  const { publicKey, peerId, organisation } = request;
+  const subject = peerSubject(peerId, organisation);
+  return await signCertificate(ca, { publicKey, subject, names, notBefore, notAfter, purposes });
 };

@@ -146,6 +146,27 @@ const readRequestedNames = (attributes: Der | undefined): readonly string[] => {
   );
 };
 
+/** A request taken apart; the holder of its key has signed it. */
+export interface SignedRequest {
+  readonly subject: Der | undefined;
+  readonly publicKey: KeyObject;
+  readonly attributes: Der | undefined;
+}
+
+/**
+ * Takes a request in DER apart and checks that the holder of its key made it.
+ *
+ * @throws CertificateError for bytes that are no request, a key that is not RSA of 2048 to 8192 bits or a wrong signature
+ */
+export const readSignedRequest = (der: Buffer): SignedRequest => {
+  const parts = childrenOf(readDer(der, TAG.sequence));
+  const info = expectTag(parts[0], TAG.sequence);
+  const [, subject, keyInfo, attributes] = childrenOf(info);
+  const publicKey = readKey(keyInfo);
+  checkSignature(info, parts[1], parts[2], publicKey);
+  return { subject, publicKey, attributes };
+};
+
 /**
  * Reads a request and checks that the holder of its key made it. What it asks for is not to be trusted:
  * of its subject only peer id and organisation are given, of its extensions only the DNS names, for an
@@ -155,11 +176,7 @@ const readRequestedNames = (attributes: Der | undefined): readonly string[] => {
  * wrong signature, or a subject or names that may not stand in a certificate
  */
 export const parseRequest = (pem: string): CertificateRequest => {
-  const parts = childrenOf(readDer(derOf(pem), TAG.sequence));
-  const info = expectTag(parts[0], TAG.sequence);
-  const [, subject, keyInfo, attributes] = childrenOf(info);
-  const publicKey = readKey(keyInfo);
-  checkSignature(info, parts[1], parts[2], publicKey);
+  const { subject, publicKey, attributes } = readSignedRequest(derOf(pem));
   const { serialNumber: peerId, organisation } = readSubject(readName(subject));
   const requestedNames = readRequestedNames(attributes);
   checkSubject({ peerId, organisation }, requestedNames);

@@ -65,14 +65,20 @@ class DialTimeout extends Error {
   }
 }
 
-const handshake = (ip: string, { address, tls }: Dialling, deadline: AbortSignal) =>
+type Insistence = Pick<ConnectionOptions, "rejectUnauthorized">;
+
+const handshake = (
+  ip: string,
+  { address, tls, insist }: Dialling & { readonly insist: Insistence },
+  deadline: AbortSignal,
+) =>
   new Promise<TLSSocket>((resolve, reject) => {
     const socket = connect({
       ...tls,
       host: ip,
       port: address.port,
       servername: isIP(address.host) === 0 ? address.host : "",
-      rejectUnauthorized: true,
+      ...insist,
     });
     const expired = (): void => {
       socket.destroy(deadline.reason as Error);
@@ -91,15 +97,7 @@ const handshake = (ip: string, { address, tls }: Dialling, deadline: AbortSignal
     });
   });
 
-/**
- * Opens a TLS connection to another organisation. Resolves when the handshake is done and the
- * certificate has passed every check of `tls`, before any byte of ours has been sent. The socket is
- * the caller's; it has no error listener yet.
- *
- * @throws DialRefused, an error with the code ETIMEDOUT, the resolver's or the system's error, or the
- *   error of `checkServerIdentity`
- */
-export const dial = async (dialling: Dialling): Promise<TLSSocket> => {
+const open = async (dialling: Dialling, insist: Insistence): Promise<TLSSocket> => {
   const { address, policy, timeoutMs } = dialling;
   const deadline = new AbortController();
   const timer = setTimeout(
@@ -113,8 +111,36 @@ export const dial = async (dialling: Dialling): Promise<TLSSocket> => {
     });
     late.catch(() => undefined);
     const ip = await Promise.race([resolveAddress(address, policy), late]);
-    return await handshake(ip, dialling, deadline.signal);
+    return await handshake(ip, { ...dialling, insist }, deadline.signal);
   } finally {
     clearTimeout(timer);
+  }
+};
+
+/**
+ * Opens a TLS connection to another organisation. Resolves when the handshake is done and the
+ * certificate has passed every check of `tls`, before any byte of ours has been sent. The socket is
+ * the caller's; it has no error listener yet.
+ *
+ * @throws DialRefused, an error with the code ETIMEDOUT, the resolver's or the system's error, or the
+ *   error of `checkServerIdentity`
+ */
+export const dial = (dialling: Dialling): Promise<TLSSocket> =>
+  open(dialling, { rejectUnauthorized: true });
+
+/**
+ * Makes a handshake with whoever answers, shows the socket to `look`, and ends the connection: for a first
+ * contact that has no anchor yet. Nothing is sent, and nothing that comes is read.
+ *
+ * @returns what `look` found
+ * @throws what `dial` throws, or what `look` throws
+ */
+export const peek = async <T>(dialling: Dialling, look: (socket: TLSSocket) => T): Promise<T> => {
+  const socket = await open(dialling, {});
+  socket.on("error", () => undefined);
+  try {
+    return look(socket);
+  } finally {
+    socket.destroy();
   }
 };

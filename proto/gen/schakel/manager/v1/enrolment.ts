@@ -39,6 +39,8 @@ export interface EnrolResponse {
   certificate: Buffer;
   /** The internal CA's certificate, DER. The hash of its key stands in the code. */
   caCertificate: Buffer;
+  /** Certificates between the component's and the internal CA's, the component's issuer first, DER; at most 4. */
+  issuerChain: Buffer[];
 }
 
 /** RenewRequest asks for a new certificate. */
@@ -53,6 +55,8 @@ export interface RenewResponse {
   certificate: Buffer;
   /** The internal CA's certificate, DER. */
   caCertificate: Buffer;
+  /** Certificates between the component's and the internal CA's, the component's issuer first, DER; at most 4. */
+  issuerChain: Buffer[];
 }
 
 function createBaseEnrolRequest(): EnrolRequest {
@@ -113,7 +117,7 @@ export const EnrolRequest: MessageFns<EnrolRequest> = {
 };
 
 function createBaseEnrolResponse(): EnrolResponse {
-  return { certificate: Buffer.alloc(0), caCertificate: Buffer.alloc(0) };
+  return { certificate: Buffer.alloc(0), caCertificate: Buffer.alloc(0), issuerChain: [] };
 }
 
 export const EnrolResponse: MessageFns<EnrolResponse> = {
@@ -123,6 +127,9 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
     }
     if (message.caCertificate.length !== 0) {
       writer.uint32(18).bytes(message.caCertificate);
+    }
+    for (const v of message.issuerChain) {
+      writer.uint32(26).bytes(v!);
     }
     return writer;
   },
@@ -154,6 +161,14 @@ export const EnrolResponse: MessageFns<EnrolResponse> = {
             }
 
             message.caCertificate = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.issuerChain.push(Buffer.from(reader.bytes()));
             continue;
           }
         }
@@ -216,7 +231,7 @@ export const RenewRequest: MessageFns<RenewRequest> = {
 };
 
 function createBaseRenewResponse(): RenewResponse {
-  return { certificate: Buffer.alloc(0), caCertificate: Buffer.alloc(0) };
+  return { certificate: Buffer.alloc(0), caCertificate: Buffer.alloc(0), issuerChain: [] };
 }
 
 export const RenewResponse: MessageFns<RenewResponse> = {
@@ -226,6 +241,9 @@ export const RenewResponse: MessageFns<RenewResponse> = {
     }
     if (message.caCertificate.length !== 0) {
       writer.uint32(18).bytes(message.caCertificate);
+    }
+    for (const v of message.issuerChain) {
+      writer.uint32(26).bytes(v!);
     }
     return writer;
   },
@@ -257,6 +275,14 @@ export const RenewResponse: MessageFns<RenewResponse> = {
             }
 
             message.caCertificate = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.issuerChain.push(Buffer.from(reader.bytes()));
             continue;
           }
         }

@@ -1,0 +1,44 @@
+// A channel from a component to the manager of its own organisation.
+import type { Client } from "@grpc/grpc-js";
+import type { InternalBundle } from "../certs/internal-bundle.js";
+import { checkManager, internalSecureContext } from "../certs/internal-tls.js";
+import type { Address } from "../core/address.js";
+import type { DialPolicy } from "../core/dial.js";
+import { openGrpcClient, type GrpcClientConstructor } from "../core/grpc-client.js";
+
+/** How a manager is dialled: it is our own organisation's, so on any port, and on private addresses too. */
+export const MANAGER_DIALS: DialPolicy = {
+  ports: undefined,
+  privateAddresses: true,
+  hosts: new Map(),
+};
+
+/** What a channel is opened with. */
+export interface ManagerDialling {
+  readonly bundle: InternalBundle;
+  /** Where the manager is; what the identity folder says unless given. */
+  readonly address?: Address | undefined;
+}
+
+/**
+ * Opens a channel to the manager; what answers must hold a certificate of the internal CA with the role
+ * manager. It connects with its first call; a failed handshake shows there as UNAVAILABLE.
+ *
+ * @returns the client, which the caller closes
+ * @throws Error when neither the options nor the identity folder say where the manager is; DialRefused or
+ * the resolver's error
+ */
+export const openManager = async <C extends Client>(
+  constructor: GrpcClientConstructor<C>,
+  { bundle, address = bundle.manager }: ManagerDialling,
+): Promise<C> => {
+  if (address === undefined) {
+    throw new Error("the identity folder does not say where the manager is (file 'manager')");
+  }
+  return await openGrpcClient(constructor, {
+    address,
+    policy: MANAGER_DIALS,
+    secureContext: internalSecureContext(bundle),
+    checkServerIdentity: checkManager(bundle),
+  });
+};
