@@ -14,7 +14,7 @@ export const internalPathProblems = (
   chain: readonly X509Certificate[],
   anchor: X509Certificate,
   now: number,
-): string[] => pathProblems(chain, [anchor], now);
+): string[] => pathProblems(chain, { anchors: [anchor], revocationLists: [] }, now);
 
 /** Checks the path as `internalPathProblems` does. Throws CertificateError naming every problem. */
 export const checkInternalPath = (

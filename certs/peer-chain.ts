@@ -1,45 +1,46 @@
-// A peer's certificate with its issuers as it came over the wire, for a check without a handshake.
+// The certificates that the other side of a connection showed. Node.js takes those of a client out of the
+// connection as soon as anybody reads its certificate, which it does itself right after the handshake
+// (24.21): they are read just before that, and kept.
 import { X509Certificate } from "node:crypto";
-import { CertificateError } from "./certificate-error.js";
-import { CERTIFICATE_BYTES_MAX, CHAIN_LENGTH_MAX, checkPath } from "./chain.js";
-import type { Group } from "./group.js";
-import { identityOf, type PeerIdentity } from "./identity.js";
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 
-const parse = (der: Uint8Array): X509Certificate => {
-  if (der.length > CERTIFICATE_BYTES_MAX) {
-    throw new CertificateError(`a certificate of ${String(der.length)} bytes`);
-  }
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(der);
-  } catch (cause) {
-    throw new CertificateError("a certificate that cannot be read", { cause });
-  }
-  // OpenSSL also takes PEM, and ignores what follows a certificate.
-  if (certificate.raw.equals(der)) return certificate;
-  throw new CertificateError("a certificate that is not DER");
-};
+/** How many certificates of one connection are looked at; further ones are as if they had not been shown. */
+export const SHOWN_MAX = 10;
+
+const kept = new WeakMap<TLSSocket, readonly X509Certificate[]>();
 
 /**
- * Checks that a chain leads to an anchor of the group now and names a peer of it.
- *
- * @param ders DER, the peer's certificate first, without the anchor
- * @param now milliseconds since 1970
- * @throws CertificateError when a limit is passed, the path does not hold or the subject names no peer
+ * Reads and keeps what a client showed. To be called once a connection, when the handshake is done and
+ * before anybody else reads its certificate: `serverTls` has it done by core/tls-server.ts.
  */
-export const identityOfChain = (
-  ders: readonly Uint8Array[],
-  group: Group,
-  now: number,
-): PeerIdentity => {
-  if (ders.length < 1 || ders.length > CHAIN_LENGTH_MAX) {
-    throw new CertificateError(
-      `a chain of ${String(ders.length)} certificates, allowed are 1 to ${String(CHAIN_LENGTH_MAX)}`,
-    );
+export const keepPeerChain = (socket: TLSSocket): void => {
+  const chain: X509Certificate[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && chain.length < SHOWN_MAX) {
+    chain.push(next);
+    next = next.issuerCertificate;
   }
-  const chain = ders.map(parse);
-  checkPath(chain, group.anchors, now);
-  const [leaf] = chain;
-  if (leaf === undefined) throw new CertificateError("there is no certificate");
-  return identityOf(leaf, group.peerIdRule);
+  kept.set(socket, chain);
+};
+
+/** What a client showed, its own certificate first, the others in any order; empty when it showed none. */
+export const clientChainOf = (socket: TLSSocket): readonly X509Certificate[] => {
+  if (!kept.has(socket)) keepPeerChain(socket);
+  return kept.get(socket) ?? [];
+};
+
+/** What a server showed, of which Node.js has followed the issuers, its own certificate first and the anchor last. */
+export const serverChainOf = (
+  shown: PeerCertificate | DetailedPeerCertificate,
+): readonly X509Certificate[] => {
+  const chain: X509Certificate[] = [];
+  const seen = new Set<object>();
+  let next: PeerCertificate | undefined = shown;
+  while (next !== undefined && chain.length < SHOWN_MAX && !seen.has(next)) {
+    seen.add(next);
+    chain.push(new X509Certificate(next.raw));
+    next =
+      "issuerCertificate" in next ? (next as DetailedPeerCertificate).issuerCertificate : undefined;
+  }
+  return chain;
 };

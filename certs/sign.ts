@@ -63,8 +63,7 @@ const parseCertificate = (der: Uint8Array): X509Certificate => {
 
 /**
  * Checks a signature made by `signBytes`: the path from its certificate to an anchor of the group at
- * this moment, and the signature itself with the scheme that the certificate's key allows. Revocation
- * is not checked.
+ * this moment, revocation lists too, and the signature itself with the scheme that the certificate's key allows.
  *
  * @param now milliseconds since 1970
  * @returns who signed
@@ -84,7 +83,7 @@ export const verifySigned = (signed: Signed, group: Group, now: number): PeerIde
     );
   }
   const certificates = chain.map(parseCertificate);
-  checkPath(certificates, group.anchors, now);
+  checkPath(certificates, group, now);
   const [leaf] = certificates;
   if (leaf === undefined) throw new CertificateError("there is no certificate");
   const identity = identityOf(leaf, group.peerIdRule);

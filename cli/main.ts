@@ -11,6 +11,7 @@ import { register as registerGroup } from "./group.js";
 import { register as registerInit } from "./init.js";
 import { register as registerInway } from "./inway.js";
 import { register as registerLog } from "./log.js";
+import { register as registerManager } from "./manager.js";
 import { register as registerOutway } from "./outway.js";
 
 const program = new Command("schakel")
@@ -38,6 +39,7 @@ registerGroup(program);
 registerInit(program);
 registerInway(program);
 registerLog(program);
+registerManager(program);
 registerOutway(program);
 
 program.parse();

@@ -4,6 +4,9 @@ import { errorRow, type Domain, type SchakelError } from "./errors.js";
 
 const CHOICES_MAX = 10;
 
+// What the header Allow says unless the error's choices are methods.
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+
 /** An answer of our own, ready to be sent. Header lines keep this order and spelling. */
 export interface ErrorAnswer {
   readonly status: number;
@@ -37,7 +40,8 @@ const bodyOf = (error: SchakelError, domain: Domain, transactionId?: string): Er
 
 /**
  * The HTTP response for an error: its status, `Fsc-Error-Code`, the transaction id where there is one,
- * and a JSON body. Nothing of the error's cause is in it.
+ * and a JSON body. Nothing of the error's cause is in it. With ERROR_CODE_METHOD_UNSUPPORTED the error's
+ * choices, if any, are the methods that `Allow` lists.
  */
 export const errorAnswer = (
   error: SchakelError,
@@ -54,9 +58,37 @@ export const errorAnswer = (
   ];
   if (transactionId !== undefined) headers.push(["Fsc-Transaction-Id", transactionId]);
   if (error.code === "ERROR_CODE_METHOD_UNSUPPORTED") {
-    headers.push(["Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"]);
+    const methods = error.choices.length === 0 ? METHODS : error.choices;
+    headers.push(["Allow", methods.join(", ")]);
   }
   return { status: errorRow(error.code).status, headers, body };
+};
+
+// RFC 6749, 5.2: what error_description may hold. The rest becomes "?", but for the two that have a likeness.
+const describable = (text: string): string =>
+  text
+    .replaceAll('"', "'")
+    .replaceAll("\\", "/")
+    .replace(/[^\x20-\x7e]/gu, "?");
+
+/**
+ * The HTTP response of a token endpoint for an error (RFC 6749, 5.2; FSC Core 2.0.0, Token). Its status is
+ * always 400, as FSC has it.
+ *
+ * @param code one of RFC 6749's
+ * @param description for whoever asked; characters that RFC 6749 does not allow are replaced
+ */
+export const oauthErrorAnswer = (code: string, description: string): ErrorAnswer => {
+  const text = JSON.stringify({ error: code, error_description: describable(description) });
+  const body = Buffer.from(`${text}\n`);
+  const headers = [
+    ["Content-Type", "application/json"],
+    ["Content-Length", String(body.length)],
+    ["X-Content-Type-Options", "nosniff"],
+    ["Cache-Control", "no-store"],
+    ["Pragma", "no-cache"],
+  ] as const;
+  return { status: 400, headers, body };
 };
 
 const GRPC_STATUS: Readonly<Record<number, grpcStatus>> = {

@@ -6,10 +6,19 @@ export interface Backoff {
   readonly maxMs: number;
 }
 
-const backoffMs = ({ firstMs, maxMs }: Backoff, failures: number): number => {
+/**
+ * The wait after the n-th failure in a row, in milliseconds. Half fixed, half random: peers that lost the
+ * same server do not come back at the same moment.
+ *
+ * @param random gives numbers from 0 up to 1
+ */
+export const backoffMs = (
+  { firstMs, maxMs }: Backoff,
+  failures: number,
+  random: () => number = Math.random,
+): number => {
   const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 30));
-  // Half fixed, half random: peers that lost the same server do not come back at the same moment.
-  return ceiling / 2 + Math.random() * (ceiling / 2);
+  return ceiling / 2 + random() * (ceiling / 2);
 };
 
 /** Waits, or returns early when the signal aborts. Never rejects. */

@@ -89,6 +89,8 @@ export interface PublishedService {
   readonly peerId: PeerId;
   /** Display only. */
   readonly peerName: string;
+  /** Where its manager is; undefined when that is not known. */
+  readonly managerAddress: Address | undefined;
   readonly name: ServiceName;
   readonly protocol: Protocol;
   /** The peer in whose name it is published; undefined for the offering peer itself. */

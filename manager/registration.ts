@@ -3,7 +3,7 @@ import { CertificateError } from "../certs/certificate-error.js";
 import type { Group } from "../certs/group.js";
 import { certifiesHost, type PeerIdentity } from "../certs/identity.js";
 import type { InternalIdentity } from "../certs/internal-identity.js";
-import { identityOfChain } from "../certs/peer-chain.js";
+import { identityOfChain } from "../certs/sent-chain.js";
 import { formatAddress, parseAddress, type Address } from "../core/address.js";
 import { SchakelError } from "../core/errors.js";
 import type { ComponentName, PeerId, Thumbprint } from "../core/names.js";

@@ -5,6 +5,7 @@ import { ERRORS, errorRow, type ErrorCode } from "../core/errors.js";
 import { flagOf, variableOf, type ProcessName, type Setting } from "../core/settings.js";
 import { DIRECTORY_SETTINGS } from "../directory/settings.js";
 import { INWAY_SETTINGS } from "../inway/settings.js";
+import { MANAGER_SETTINGS } from "../manager/settings.js";
 import { OUTWAY_SETTINGS } from "../outway/settings.js";
 
 const row = (...cells: readonly string[]): string =>
@@ -69,9 +70,10 @@ const settingsPage = (): string =>
     "started. A variable that begins with `SCHAKEL_` and is no setting is a mistake too. Times are written as `500ms`,",
     "`30s`, `5m` or `72h`, sizes as `65536`, `64KiB` or `1MiB`.",
     "",
-    "This page is made from the tables in `directory/settings.ts`, `inway/settings.ts` and `outway/settings.ts` by `npm run docs`.",
+    "This page is made from the tables in `directory/settings.ts`, `manager/settings.ts`, `inway/settings.ts` and `outway/settings.ts` by `npm run docs`.",
     "",
     ...settingsOf("directory", DIRECTORY_SETTINGS),
+    ...settingsOf("manager", MANAGER_SETTINGS),
     ...settingsOf("inway", INWAY_SETTINGS),
     ...settingsOf("outway", OUTWAY_SETTINGS),
   ].join("\n");

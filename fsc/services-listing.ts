@@ -1,0 +1,131 @@
+// The services that a directory shows (FSC Core 2.0.0, GET /services): those with a valid publication
+// contract, filtered and by pages.
+import { isConnection, serviceDelegator, type PublicationGrant } from "../contracts/grant.js";
+import { parseJson } from "../contracts/json.js";
+import { usabilityAt } from "../contracts/state.js";
+import type { PeerId } from "../core/names.js";
+import type { ListedPeer, Page, PublishedService, ServiceQuery } from "./manager-interface.js";
+import { invalid } from "./queries.js";
+import type { StoredContract } from "./stored-contract.js";
+
+/** What services are listed with. */
+export interface ServicesListing {
+  /** The peer whose directory this is: only what is published with it counts. */
+  readonly directory: PeerId;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** What is known of a peer. */
+  readonly peerOf: (id: PeerId) => Pick<ListedPeer, "name" | "managerAddress"> | undefined;
+}
+
+type Key = readonly [peerId: string, name: string];
+
+const keyOf = ({ peerId, name }: PublishedService): Key => [peerId, name];
+
+// Code units and not a locale: the same order on every machine.
+const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
+
+const compareKeys = (a: Key, b: Key): number =>
+  compareTexts(a[0], b[0]) || compareTexts(a[1], b[1]);
+
+const publishedService = (
+  grant: PublicationGrant,
+  { peerOf }: ServicesListing,
+): PublishedService => {
+  const { service, properties } = grant;
+  const peer = peerOf(service.peer_id);
+  const delegator = serviceDelegator(grant);
+  return {
+    peerId: service.peer_id,
+    peerName: peer?.name ?? service.peer_id,
+    managerAddress: peer?.managerAddress,
+    name: service.name,
+    protocol: service.protocol,
+    delegator:
+      delegator === undefined
+        ? undefined
+        : { peerId: delegator, name: peerOf(delegator)?.name ?? delegator },
+    properties,
+  };
+};
+
+const isNewer = (a: StoredContract, b: StoredContract): boolean =>
+  a.content.created_at === b.content.created_at
+    ? a.hash > b.hash
+    : a.content.created_at > b.content.created_at;
+
+/**
+ * The services that valid contracts publish with a directory, one for each peer and name: when several contracts
+ * publish it, what the newest says. Ordered by peer id and name.
+ *
+ * @param contracts in any order; those that are not in force, and grants for other directories, are passed over
+ */
+export const publishedServices = (
+  contracts: Iterable<StoredContract>,
+  listing: ServicesListing,
+): readonly PublishedService[] => {
+  const found = new Map<string, { contract: StoredContract; service: PublishedService }>();
+  for (const contract of contracts) {
+    const { decision, content, grants } = contract;
+    if (usabilityAt(decision, content.validity, listing.now) !== "IN_FORCE") continue;
+    for (const { grant } of grants) {
+      if (isConnection(grant) || grant.directory.peer_id !== listing.directory) continue;
+      const service = publishedService(grant, listing);
+      const key = JSON.stringify(keyOf(service));
+      const other = found.get(key);
+      if (other === undefined || isNewer(contract, other.contract)) {
+        found.set(key, { contract, service });
+      }
+    }
+  }
+  return [...found.values()]
+    .map(({ service }) => service)
+    .sort((a, b) => compareKeys(keyOf(a), keyOf(b)));
+};
+
+const isWanted = (service: PublishedService, { peerId, nameContains }: ServiceQuery): boolean => {
+  if (peerId === undefined && nameContains === undefined) return true;
+  return (
+    service.peerId === peerId ||
+    (nameContains !== undefined && service.name.toLowerCase().includes(nameContains.toLowerCase()))
+  );
+};
+
+const cursorOf = (service: PublishedService): string =>
+  Buffer.from(JSON.stringify(keyOf(service))).toString("base64url");
+
+const readCursor = (cursor: string): Key => {
+  try {
+    const value = parseJson(Buffer.from(cursor, "base64url"));
+    if (value instanceof Array && value.length === 2) {
+      const [peerId, name] = value;
+      if (typeof peerId === "string" && typeof name === "string") return [peerId, name];
+    }
+  } catch {
+    // No JSON: not a cursor of ours.
+  }
+  throw invalid("cursor", "is not one that this list gave");
+};
+
+/**
+ * One page of services. A cursor says after which service to go on, so that services which come or go between two
+ * pages neither shift nor double the others.
+ *
+ * @param services as `publishedServices` gives them
+ * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a cursor that this function did not give
+ */
+export const pageOfServices = (
+  services: readonly PublishedService[],
+  query: ServiceQuery,
+): Page<PublishedService> => {
+  const direction = query.sortOrder === "ascending" ? 1 : -1;
+  const after = query.cursor === undefined ? undefined : readCursor(query.cursor);
+  const rest = services
+    .filter((service) => isWanted(service, query))
+    .filter((service) => after === undefined || direction * compareKeys(keyOf(service), after) > 0)
+    .sort((a, b) => direction * compareKeys(keyOf(a), keyOf(b)));
+  const items = rest.slice(0, query.limit);
+  const last = items.at(-1);
+  const isEnd = rest.length <= items.length || last === undefined;
+  return { items, nextCursor: isEnd ? undefined : cursorOf(last) };
+};

@@ -1,0 +1,156 @@
+// What our manager answers to other peers (FSC Core 2.0.0, Manager): the contract book, the peers, tokens.
+import type { X509Certificate } from "node:crypto";
+import type { BundleSource } from "../certs/bundle.js";
+import type { GroupSource } from "../certs/group.js";
+import type { PeerIdentity } from "../certs/identity.js";
+import { FSC_VERSION } from "../contracts/content.js";
+import type { Contract } from "../contracts/contract.js";
+import { SIGNATURE_TYPES, type SignatureType } from "../contracts/signature.js";
+import type { Address } from "../core/address.js";
+import type { Clock } from "../core/clock.js";
+import type { PeerId, ServiceName } from "../core/names.js";
+import type { ContractBook } from "../fsc/contract-book.js";
+import type {
+  CallingManager,
+  ContractQuery,
+  ListedPeer,
+  ManagerHandlers,
+  Page,
+  PeerDescription,
+  PeerQuery,
+  PublishedService,
+  ServiceQuery,
+  SubmissionKind,
+  TokenForm,
+} from "../fsc/manager-interface.js";
+import type { PeerBook } from "../fsc/peer-book.js";
+import { pageOfServices, publishedServices } from "../fsc/services-listing.js";
+import type { StoredContract } from "../fsc/stored-contract.js";
+import { issueToken } from "../fsc/token-issuer.js";
+import type { Submission } from "../contracts/contract.js";
+import { partiesOf } from "../contracts/state.js";
+import { contractsOf } from "./contract-list.js";
+import type { Peers } from "./peers.js";
+
+/** FSC's extensions that our manager has, with their versions. */
+const EXTENSIONS: ReadonlyMap<string, string> = new Map([["EXTENSION_DELEGATION", "1.0.0"]]);
+
+/** What the answers stand on. */
+export interface FscHandlerParts {
+  readonly groups: GroupSource;
+  readonly bundles: BundleSource;
+  readonly book: ContractBook;
+  readonly peerBook: PeerBook;
+  readonly peers: Pick<Peers, "seen">;
+  /** Our certificates, each with its issuers, the one in use first. */
+  readonly certificates: () => readonly (readonly X509Certificate[])[];
+  /** Where the connected inways are that offer a service of ours. */
+  readonly inwaysOf: (service: ServiceName) => readonly Address[];
+  /** How long a token lives, in milliseconds. */
+  readonly tokenLifetimeMs: number;
+  readonly clock: Clock;
+}
+
+/** A stored contract as it travels. */
+const travelling = ({ content, signatures }: StoredContract): Contract => {
+  const of = (type: SignatureType): ReadonlyMap<PeerId, string> =>
+    new Map(
+      signatures.filter((each) => each.type === type).map(({ signer, jws }) => [signer, jws]),
+    );
+  const [accept, reject, revoke] = SIGNATURE_TYPES.map(of);
+  return {
+    content,
+    signatures: {
+      accept: accept ?? new Map(),
+      reject: reject ?? new Map(),
+      revoke: revoke ?? new Map(),
+    },
+  };
+};
+
+/** The handlers of one manager. */
+export class FscHandlers implements ManagerHandlers {
+  readonly #with: FscHandlerParts;
+
+  constructor(parts: FscHandlerParts) {
+    this.#with = parts;
+  }
+
+  async announce({ identity, address }: CallingManager): Promise<void> {
+    const { peerBook, peers } = this.#with;
+    const { peerId: id, name } = identity;
+    if (id === this.#own.peerId) return;
+    await peerBook.note({ id, name, managerAddress: address });
+    await peers.seen(id);
+  }
+
+  async receive(
+    kind: SubmissionKind,
+    submission: Submission,
+    from: CallingManager,
+    hashInUrl: string | undefined,
+  ): Promise<void> {
+    await this.#with.book.receive(kind, submission, from, hashInUrl);
+    await this.#with.peers.seen(from.identity.peerId);
+  }
+
+  async listContracts(query: ContractQuery, caller: PeerIdentity): Promise<Page<Contract>> {
+    const page = await this.#with.book.list({ ...query, party: caller.peerId });
+    return { items: page.items.map(travelling), nextCursor: page.nextCursor };
+  }
+
+  issueToken(form: TokenForm, caller: PeerIdentity): Promise<string> {
+    const { groups, bundles, book, inwaysOf, tokenLifetimeMs, clock } = this.#with;
+    return issueToken(
+      {
+        ...{ inwaysOf, clock, group: groups.current, bundle: bundles.current },
+        findGrant: (hash) => book.findGrant(hash),
+        lifetimeSeconds: tokenLifetimeMs / 1000,
+      },
+      form,
+      caller,
+    );
+  }
+
+  describe(): PeerDescription {
+    const { peerId, name } = this.#own;
+    return { peerId, name, fscVersion: FSC_VERSION, extensions: EXTENSIONS };
+  }
+
+  listPeers(query: PeerQuery): Promise<Page<ListedPeer>> {
+    return this.#with.peerBook.list(query);
+  }
+
+  /** What is published with us: nothing, unless the group has made this peer a directory. */
+  async listServices(query: ServiceQuery): Promise<Page<PublishedService>> {
+    const { book, clock } = this.#with;
+    const own = this.#own.peerId;
+    const published: StoredContract[] = [];
+    for await (const contract of contractsOf(book, { state: "VALID" })) {
+      const isOurs = ({ grant }: StoredContract["grants"][number]): boolean =>
+        "directory" in grant && grant.directory.peer_id === own;
+      if (contract.grants.some(isOurs)) published.push(contract);
+    }
+    const peers = await this.#peersIn(published);
+    const listing = { directory: own, now: clock.now(), peerOf: (id: PeerId) => peers.get(id) };
+    return pageOfServices(publishedServices(published, listing), query);
+  }
+
+  certificates(): readonly (readonly X509Certificate[])[] {
+    return this.#with.certificates();
+  }
+
+  get #own(): PeerIdentity {
+    return this.#with.bundles.current.identity;
+  }
+
+  async #peersIn(contracts: readonly StoredContract[]): Promise<ReadonlyMap<PeerId, ListedPeer>> {
+    const ids = new Set(contracts.flatMap(({ content }) => [...partiesOf(content)]));
+    const found = new Map<PeerId, ListedPeer>();
+    for (const id of ids) {
+      const peer = await this.#with.peerBook.get(id);
+      if (peer !== undefined) found.set(id, peer);
+    }
+    return found;
+  }
+}

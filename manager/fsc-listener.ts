@@ -1,0 +1,68 @@
+// Where other peers' managers and outways connect: mutual TLS with the group's anchors.
+import type { TLSSocket } from "node:tls";
+import type { BundleSource } from "../certs/bundle.js";
+import type { GroupSource } from "../certs/group.js";
+import { admit, serverTls } from "../certs/tls.js";
+import type { Address } from "../core/address.js";
+import type { Log } from "../core/log.js";
+import { serveTls, type TlsListener } from "../core/tls-server.js";
+import type { FscServer } from "../fsc/fsc-server.js";
+
+/** What the listener is made of. */
+export interface FscListening {
+  readonly address: Address;
+  readonly groups: GroupSource;
+  readonly bundles: BundleSource;
+  readonly server: FscServer;
+  readonly connectionsMax: number;
+  readonly log: Log;
+}
+
+/** Ends the connections whose certificates count no more. */
+const recheck = (sockets: ReadonlySet<TLSSocket>, { groups, log }: FscListening): void => {
+  for (const socket of sockets) {
+    try {
+      admit(socket, groups.current);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn({ remote: socket.remoteAddress, reason }, "connection ended");
+      socket.destroy();
+    }
+  }
+};
+
+/**
+ * Listens for other peers. A new certificate or group is taken into use for the connections that follow, and
+ * open ones that it does not let in are ended.
+ */
+export const listenForManagers = async (options: FscListening): Promise<TlsListener> => {
+  const { groups, bundles, server } = options;
+  const open = new Set<TLSSocket>();
+  const listener = await serveTls({
+    address: options.address,
+    tls: () => serverTls(bundles.current, groups.current, ["http/1.1"]),
+    admit: (socket) => admit(socket, groups.current),
+    connected: (socket, peer) => {
+      open.add(socket);
+      socket.once("close", () => open.delete(socket));
+      server.accept(socket, peer);
+    },
+    connectionsMax: options.connectionsMax,
+    log: options.log,
+  });
+  const ends = [
+    bundles.onChange(() => listener.reload()),
+    groups.onChange(() => {
+      listener.reload();
+      recheck(open, options);
+    }),
+  ];
+  return {
+    address: listener.address,
+    reload: () => listener.reload(),
+    close: async () => {
+      for (const end of ends) end();
+      await listener.close();
+    },
+  };
+};

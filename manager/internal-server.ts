@@ -1,0 +1,132 @@
+// The manager's side of the organisation's own connections: gRPC over mutual TLS with the internal CA.
+import { join } from "node:path";
+import { admitInternal, internalServerTls } from "../certs/internal-tls.js";
+import { formatAddress, type Address } from "../core/address.js";
+import { GrpcServer } from "../core/grpc-server.js";
+import type { PeerId } from "../core/names.js";
+import {
+  AdministrationServiceService,
+  type Component,
+} from "../proto/gen/schakel/manager/v1/administration.js";
+import { ComponentServiceService } from "../proto/gen/schakel/manager/v1/component.js";
+import { EnrolmentServiceService } from "../proto/gen/schakel/manager/v1/enrolment.js";
+import { Access } from "./access.js";
+import { administrationService, type AdministrationParts } from "./administration.js";
+import type { InternalCaller } from "./caller.js";
+import { Components, componentService, type ListedComponent } from "./component-service.js";
+import { ComponentStore } from "./component-store.js";
+import { Enrolment, enrolmentService } from "./enrolment.js";
+import { EnrolmentStore } from "./enrolment-store.js";
+import { openOwnIdentity, type OwnIdentity } from "./own-identity.js";
+import type { ManagerSettings } from "./settings.js";
+import type { ManagerState, Sources, Surroundings } from "./state.js";
+
+/** A content of 1 MiB, and what stands around it. */
+const MESSAGE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
+/** Of the time a stop may take, what is left for the database after the calls. */
+const STOP_RESERVE_MS = 1_000;
+/** How often it is looked whether the certificate of an open connection has expired. */
+const RECHECK_MS = 60_000;
+
+/** The running side inside the organisation. */
+export interface InternalSide {
+  readonly address: Address;
+  readonly components: Components;
+  readonly identity: OwnIdentity;
+}
+
+const createServer = (
+  settings: ManagerSettings,
+  { source }: OwnIdentity,
+  { log, clock, lifecycle }: Surroundings,
+): GrpcServer<InternalCaller> => {
+  const server = new GrpcServer<InternalCaller>({
+    address: settings.internalListen,
+    tls: () => internalServerTls(source.current, ["h2"]),
+    admit: (socket) => admitInternal(socket, source.current, clock.now()),
+    connectionsMax: settings.connectionsMax,
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    stopMs: Math.max(0, settings.stopTimeout - STOP_RESERVE_MS),
+    domain: "manager",
+    log,
+  });
+  const unwatch = source.onChange(() => server.reload());
+  const timer = setInterval(() => server.reload(), RECHECK_MS);
+  lifecycle.onStop("internal connections", () => {
+    unwatch();
+    clearInterval(timer);
+  });
+  return server;
+};
+
+const startComponents = async (
+  settings: ManagerSettings,
+  { db, feed }: ManagerState,
+  { groups, bundles }: Sources,
+  { log, lifecycle, clock, server }: Surroundings & { readonly server: GrpcServer<InternalCaller> },
+): Promise<Components> => {
+  const store = await ComponentStore.open(db, groups.current.id);
+  const { heartbeat: heartbeatMs, allowAnyPort: anyPort } = settings;
+  const components = Components.start(
+    { server, feed, groups, bundles, store, heartbeatMs, anyPort, clock, log },
+    lifecycle,
+  );
+  server.grpc.addService(ComponentServiceService, componentService(server, components));
+  return components;
+};
+
+const wireComponent = ({ seenAt, ...component }: ListedComponent): Component => ({
+  ...component,
+  seenAtMs: BigInt(Math.floor(seenAt)),
+});
+
+const administrationParts = (
+  state: ManagerState,
+  { groups, bundles, own }: Sources,
+  { clock }: Surroundings,
+  more: Pick<AdministrationParts, "components" | "createCode">,
+): AdministrationParts => {
+  const { book, peerBook, peers, proposals, services } = state;
+  const access = new Access({
+    ...{ proposals, group: () => groups.current, own, clock, components: more.components },
+    findPeer: (id: PeerId) => peers.find(id),
+    service: (name) => services.require(name),
+  });
+  return {
+    ...{ ...state, ...more, book, peers: peerBook, presence: peers, access, own, clock },
+    group: () => groups.current,
+    ownName: () => bundles.current.identity.name,
+  };
+};
+
+/** Opens the internal CA and serves our own components and people. */
+export const serveInternally = async (
+  settings: ManagerSettings,
+  state: ManagerState,
+  sources: Sources,
+  surroundings: Surroundings,
+): Promise<InternalSide> => {
+  const { log, lifecycle, clock } = surroundings;
+  const place = {
+    caDir: join(settings.data, "internal-ca"),
+    dir: join(settings.data, "identity"),
+  };
+  const identity = await openOwnIdentity(place, surroundings);
+  const server = createServer(settings, identity, surroundings);
+  const store = await EnrolmentStore.open(state.db);
+  const enrolment = new Enrolment({ store, ca: identity.ca, clock, log });
+  server.grpc.addService(EnrolmentServiceService, enrolmentService(server, enrolment));
+  lifecycle.onStop("internal calls", () => server.stop());
+  const components = await startComponents(settings, state, sources, { ...surroundings, server });
+  const parts = administrationParts(state, sources, surroundings, {
+    components: async () => (await components.list()).map(wireComponent),
+    createCode: async (request) => {
+      const { code, expiresAt } = await enrolment.createCode(request);
+      return { code, expiresAt: BigInt(Math.floor(expiresAt / 1000)) };
+    },
+  });
+  server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
+  const address = await server.listen();
+  log.info({ address: formatAddress(address) }, "listening for our own components");
+  return { address, components, identity };
+};

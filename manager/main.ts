@@ -1,0 +1,122 @@
+// The manager process: puts its parts together and runs them until it is told to stop.
+import { formatAddress, type Address } from "../core/address.js";
+import { systemClock } from "../core/clock.js";
+import { Health, serveHealth } from "../core/health.js";
+import { runUntilSignal } from "../core/lifecycle.js";
+import { createLog } from "../core/log.js";
+import { FscServer } from "../fsc/fsc-server.js";
+import { FscHandlers } from "./fsc-handlers.js";
+import { listenForManagers } from "./fsc-listener.js";
+import type { Components } from "./component-service.js";
+import { serveInternally, type InternalSide } from "./internal-server.js";
+import { managerMetrics } from "./metrics.js";
+import type { ManagerSettings } from "./settings.js";
+import {
+  openSources,
+  openState,
+  type ManagerState,
+  type Sources,
+  type Surroundings,
+} from "./state.js";
+
+/** Of the time a stop may take, what is left for the database after the answers. */
+const STOP_RESERVE_MS = 1_000;
+
+interface FscSide {
+  readonly address: Address;
+  readonly server: FscServer;
+}
+
+const serveFsc = async (
+  settings: ManagerSettings,
+  state: ManagerState,
+  sources: Sources,
+  { log, lifecycle, clock, components }: Surroundings & { readonly components: Components },
+): Promise<FscSide> => {
+  const { groups, bundles } = sources;
+  const { book, peerBook, peers, certificates } = state;
+  const handlers = new FscHandlers({
+    ...{ groups, bundles, book, peerBook, peers, clock },
+    certificates: () => certificates.chains(),
+    inwaysOf: (service) => components.inwaysOf(service),
+    tokenLifetimeMs: settings.tokenLifetime,
+  });
+  const drainMs = Math.max(0, settings.stopTimeout - STOP_RESERVE_MS);
+  const { allowAnyPort, connectionsMax } = settings;
+  const server = new FscServer({
+    ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs } },
+  });
+  lifecycle.onStop("connections of peers", () => server.close());
+  const listener = await listenForManagers({
+    ...{ address: settings.listen, groups, bundles, server, connectionsMax, log },
+  });
+  lifecycle.onStop("listener", () => listener.close());
+  return { address: listener.address, server };
+};
+
+const expired = (name: string, validTo: Date | undefined, now: number): string | undefined =>
+  validTo === undefined || validTo.getTime() < now
+    ? `${name} has expired (${validTo?.toISOString() ?? "there is none"})`
+    : undefined;
+
+const exposeHealth = async (
+  settings: ManagerSettings,
+  state: ManagerState,
+  { bundles }: Sources,
+  parts: Surroundings & { readonly fsc: FscSide; readonly internal: InternalSide },
+): Promise<void> => {
+  const { log, lifecycle, clock, fsc, internal } = parts;
+  const health = new Health();
+  health.addCheck({
+    name: "certificate",
+    problem: () => expired("our certificate", bundles.current.chain[0]?.validToDate, clock.now()),
+  });
+  const { source } = internal.identity;
+  health.addCheck({
+    name: "internal certificate",
+    problem: () =>
+      expired("the internal certificate", source.current.chain[0]?.validToDate, clock.now()),
+  });
+  managerMetrics(health.registry, {
+    contracts: () => state.counts.at(clock.now()),
+    deliveriesWaiting: () => state.book.deliveriesWaiting(),
+    components: () => internal.components.list(),
+    peerConnections: () => fsc.server.connections,
+  });
+  const address = await serveHealth(health, settings.healthListen, lifecycle);
+  log.info({ address: formatAddress(address) }, "health listening");
+};
+
+/** A manager that runs. */
+export interface RunningManager {
+  /** Where other peers reach it, with the real port. */
+  readonly address: Address;
+  /** Where our own components and people reach it, with the real port. */
+  readonly internalAddress: Address;
+  readonly state: ManagerState;
+}
+
+/** Starts a manager. Whatever is started is stopped by the life cycle, also when this rejects half-way. */
+export const startManager = async (
+  settings: ManagerSettings,
+  surroundings: Surroundings,
+): Promise<RunningManager> => {
+  const { log, lifecycle } = surroundings;
+  const sources = await openSources(settings, surroundings);
+  const state = await openState(settings, sources, surroundings);
+  const internal = await serveInternally(settings, state, sources, surroundings);
+  const { components } = internal;
+  const fsc = await serveFsc(settings, state, sources, { ...surroundings, components });
+  state.peers.start(lifecycle);
+  await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal });
+  log.info({ address: formatAddress(fsc.address), peer: sources.own }, "listening");
+  return { address: fsc.address, internalAddress: internal.address, state };
+};
+
+/** Runs a manager until SIGINT or SIGTERM. Rejects when it cannot start; then nothing of it is left running. */
+export const runManager = async (settings: ManagerSettings): Promise<void> => {
+  const log = createLog("manager", settings.logLevel, settings.logFormat);
+  await runUntilSignal(log, settings.stopTimeout, async (lifecycle) => {
+    await startManager(settings, { log, lifecycle, clock: systemClock });
+  });
+};

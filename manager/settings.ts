@@ -1,0 +1,61 @@
+// The settings of a manager. The only place of the manager that reads the environment.
+import * as setting from "../core/settings.js";
+
+/** Every setting of a manager; docs/settings.md is made from it. */
+export const MANAGER_SETTINGS = {
+  group: setting.path("FILE", { text: "The group's signed group.json." }),
+  cert: setting.path("FILE", {
+    text: "Our certificate and the intermediates below the anchor, PEM, leaf first; contracts and tokens are signed with it.",
+  }),
+  key: setting.path("FILE", {
+    text: "The private key of our certificate, PEM, readable by its owner alone.",
+  }),
+  data: setting.path("DIR", {
+    text: "Where the manager keeps its state: manager.db and the folder internal-ca/ with the organisation's internal CA.",
+  }),
+  listen: setting.address({
+    text: "Where managers and outways of other peers reach the manager (FSC).",
+    default: "0.0.0.0:8443",
+  }),
+  address: setting.address({
+    text: "Where other peers reach the manager; the host is a name of our certificate. Announced to the directories.",
+  }),
+  internalListen: setting.address({
+    text: "Where our own inways, outways and people reach the manager, with certificates of the internal CA.",
+    default: "127.0.0.1:8444",
+  }),
+  healthListen: setting.loopbackAddress({
+    text: "Where health and metrics are served.",
+    default: "127.0.0.1:8445",
+  }),
+  tokenLifetime: setting.duration({
+    text: "How long an access token lives, at most 24h; never beyond its contract.",
+    default: "10m",
+  }),
+  announceInterval: setting.duration({
+    text: "How often the directories are told our address and asked for the peers they know.",
+    default: "1m",
+  }),
+  heartbeat: setting.duration({
+    text: "How often an inway or outway is given a sign of life.",
+    default: "1s",
+  }),
+  connectionsMax: setting.integer(1, 1_000_000, {
+    text: "How many connections of other peers may be open at once; as many again of our own components.",
+    default: "1000",
+  }),
+  resolve: setting.hostTable({ text: "Fixed answers instead of DNS.", default: "" }),
+  allowPrivateAddresses: setting.toggle(
+    "Let managers and directories of other peers have loopback or private addresses.",
+  ),
+  allowAnyPort: setting.toggle("Let addresses have ports other than the group's; for tests."),
+  ...setting.COMMON_SETTINGS,
+} as const;
+
+/** The values of the table. Times are in milliseconds. */
+export type ManagerSettings = setting.SettingsOf<typeof MANAGER_SETTINGS>;
+
+/** Reads the manager's settings from its flags and the environment. Throws SettingsError naming every mistake. */
+export const readManagerSettings = (
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+): ManagerSettings => setting.readSettings("manager", MANAGER_SETTINGS, flags, process.env);
