@@ -282,6 +282,8 @@ export interface Contract {
   deliveries: Delivery[];
   /** What the contract says, in English, a line each. */
   summary: string[];
+  /** Our own peer id. */
+  ownPeerId: string;
 }
 
 /** Signature is one party's decision. */
@@ -1650,6 +1652,7 @@ function createBaseContract(): Contract {
     missingPeerIds: [],
     deliveries: [],
     summary: [],
+    ownPeerId: "",
   };
 }
 
@@ -1678,6 +1681,9 @@ export const Contract: MessageFns<Contract> = {
     }
     for (const v of message.summary) {
       writer.uint32(66).string(v!);
+    }
+    if (message.ownPeerId !== "") {
+      writer.uint32(74).string(message.ownPeerId);
     }
     return writer;
   },
@@ -1757,6 +1763,14 @@ export const Contract: MessageFns<Contract> = {
             }
 
             message.summary.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.ownPeerId = reader.string();
             continue;
           }
         }
