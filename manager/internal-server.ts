@@ -120,7 +120,10 @@ export const serveInternally = async (
   const components = await startComponents(settings, state, sources, { ...surroundings, server });
   const parts = administrationParts(state, sources, surroundings, {
     components: async () => (await components.list()).map(wireComponent),
-    createCode: (request) => enrolment.createCode(request),
+    createCode: async (request) => {
+      const { code, expiresAt } = await enrolment.createCode(request);
+      return { code, expiresAt: BigInt(Math.floor(expiresAt / 1000)) };
+    },
   });
   server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
   const address = await server.listen();
