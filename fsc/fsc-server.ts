@@ -32,11 +32,21 @@ export interface FscServing {
   readonly allowAnyPort?: boolean | undefined;
 }
 
+/** After these a connection is not read on: what follows may not be what it seems, or should not come. */
+const LAST_CODES: ReadonlySet<string> = new Set([
+  "ERROR_CODE_REQUEST_MALFORMED",
+  "ERROR_CODE_REQUEST_HEAD_TOO_LARGE",
+  "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
+  "ERROR_CODE_REQUEST_TIMEOUT",
+  "ERROR_CODE_BODY_TOO_LARGE",
+  "ERROR_CODE_LIMIT_EXCEEDED",
+]);
+
 const send = (response: ServerResponse, reply: Reply, isLast: boolean): void => {
   const request = response.req;
   const closes = isLast || !request.complete;
   const headers = closes ? [...reply.headers, ["Connection", "close"]] : reply.headers;
-  if (response.destroyed || response.socket?.destroyed !== false) return;
+  if (response.destroyed || request.socket.destroyed) return;
   // What is left of a body is read and thrown away, for as long as the connection lingers.
   if (!request.complete) request.resume();
   response.writeHead(reply.status, headers.flat());
@@ -175,6 +185,7 @@ export class FscServer {
     const { peerId } = connection.caller;
     const { method, url } = request;
     const error = toSchakelError(thrown);
+    if (LAST_CODES.has(error.code)) connection.drain();
     const about = { peerId, method, url, code: error.code };
     if (connection.socket.destroyed) log.debug(about, "FSC request left before its answer");
     else if (error.code === "ERROR_CODE_INTERNAL")

@@ -148,9 +148,11 @@ export class Incoming {
 
 const PARSER_CODES: Readonly<Record<string, SchakelError["code"]>> = {
   HPE_HEADER_OVERFLOW: "ERROR_CODE_REQUEST_HEAD_TOO_LARGE",
-  HPE_INVALID_VERSION: "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
   HPE_PAUSED_H2_UPGRADE: "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
 };
+
+// HPE_INVALID_VERSION stands for this and for a version that is followed by something else.
+const OTHER_VERSION = "Invalid HTTP version";
 
 /** The SchakelError for an error of node:http's parser; undefined when it is about the connection. */
 export const parserProblem = (error: Error): SchakelError | undefined => {
@@ -159,5 +161,6 @@ export const parserProblem = (error: Error): SchakelError | undefined => {
   const known = PARSER_CODES[code];
   // The parser's reason is one of its own fixed sentences and quotes nothing that was sent.
   const detail = "reason" in error ? String(error.reason) : code;
+  if (detail === OTHER_VERSION) return new SchakelError("ERROR_CODE_HTTP_VERSION_UNSUPPORTED");
   return known === undefined ? malformed(detail) : new SchakelError(known);
 };

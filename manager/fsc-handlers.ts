@@ -77,11 +77,13 @@ export class FscHandlers implements ManagerHandlers {
   }
 
   async announce({ identity, address }: CallingManager): Promise<void> {
-    const { peerBook, peers } = this.#with;
+    const { peerBook, peers, book } = this.#with;
     const { peerId: id, name } = identity;
     if (id === this.#own.peerId) return;
     await peerBook.note({ id, name, managerAddress: address });
     await peers.seen(id);
+    // It is there again: what waits for it need not wait any longer.
+    await book.hasten(id);
   }
 
   async receive(

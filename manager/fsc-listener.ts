@@ -1,5 +1,4 @@
 // Where other peers' managers and outways connect: mutual TLS with the group's anchors.
-import type { TLSSocket } from "node:tls";
 import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
 import { admit, serverTls } from "../certs/tls.js";
@@ -18,44 +17,23 @@ export interface FscListening {
   readonly log: Log;
 }
 
-/** Ends the connections whose certificates count no more. */
-const recheck = (sockets: ReadonlySet<TLSSocket>, { groups, log }: FscListening): void => {
-  for (const socket of sockets) {
-    try {
-      admit(socket, groups.current);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.warn({ remote: socket.remoteAddress, reason }, "connection ended");
-      socket.destroy();
-    }
-  }
-};
-
 /**
  * Listens for other peers. A new certificate or group is taken into use for the connections that follow, and
  * open ones that it does not let in are ended.
  */
 export const listenForManagers = async (options: FscListening): Promise<TlsListener> => {
   const { groups, bundles, server } = options;
-  const open = new Set<TLSSocket>();
   const listener = await serveTls({
     address: options.address,
     tls: () => serverTls(bundles.current, groups.current, ["http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
-    connected: (socket, peer) => {
-      open.add(socket);
-      socket.once("close", () => open.delete(socket));
-      server.accept(socket, peer);
-    },
+    connected: (socket, peer) => server.accept(socket, peer),
     connectionsMax: options.connectionsMax,
     log: options.log,
   });
   const ends = [
     bundles.onChange(() => listener.reload()),
-    groups.onChange(() => {
-      listener.reload();
-      recheck(open, options);
-    }),
+    groups.onChange(() => listener.reload()),
   ];
   return {
     address: listener.address,

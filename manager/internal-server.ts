@@ -4,16 +4,13 @@ import { admitInternal, internalServerTls } from "../certs/internal-tls.js";
 import { formatAddress, type Address } from "../core/address.js";
 import { GrpcServer } from "../core/grpc-server.js";
 import type { PeerId } from "../core/names.js";
-import {
-  AdministrationServiceService,
-  type Component,
-} from "../proto/gen/schakel/manager/v1/administration.js";
+import { AdministrationServiceService } from "../proto/gen/schakel/manager/v1/administration.js";
 import { ComponentServiceService } from "../proto/gen/schakel/manager/v1/component.js";
 import { EnrolmentServiceService } from "../proto/gen/schakel/manager/v1/enrolment.js";
 import { Access } from "./access.js";
 import { administrationService, type AdministrationParts } from "./administration.js";
 import type { InternalCaller } from "./caller.js";
-import { Components, componentService, type ListedComponent } from "./component-service.js";
+import { Components, componentService } from "./component-service.js";
 import { ComponentStore } from "./component-store.js";
 import { Enrolment, enrolmentService } from "./enrolment.js";
 import { EnrolmentStore } from "./enrolment-store.js";
@@ -75,11 +72,6 @@ const startComponents = async (
   return components;
 };
 
-const wireComponent = ({ seenAt, ...component }: ListedComponent): Component => ({
-  ...component,
-  seenAtMs: BigInt(Math.floor(seenAt)),
-});
-
 const administrationParts = (
   state: ManagerState,
   { groups, bundles, own }: Sources,
@@ -119,11 +111,8 @@ export const serveInternally = async (
   lifecycle.onStop("internal calls", () => server.stop());
   const components = await startComponents(settings, state, sources, { ...surroundings, server });
   const parts = administrationParts(state, sources, surroundings, {
-    components: async () => (await components.list()).map(wireComponent),
-    createCode: async (request) => {
-      const { code, expiresAt } = await enrolment.createCode(request);
-      return { code, expiresAt: BigInt(Math.floor(expiresAt / 1000)) };
-    },
+    components: () => components.list(),
+    createCode: (request) => enrolment.createCode(request),
   });
   server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
   const address = await server.listen();

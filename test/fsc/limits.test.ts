@@ -1,0 +1,205 @@
+// What one peer may take of the FSC server at once and in time, and how the server ends.
+import { expect } from "chai";
+import { once } from "node:events";
+import type { TLSSocket } from "node:tls";
+import { errorRow, type ErrorCode } from "../../core/errors.js";
+import {
+  connectTo,
+  readAnswer,
+  readToEnd,
+  requestText,
+  TestManager,
+  type RawAnswer,
+} from "../support/fsc-manager.js";
+import { Members } from "../support/members.js";
+import { until } from "../support/until.js";
+
+const ANNOUNCE = requestText("PUT /v1/announce", {
+  "Fsc-Manager-Address": "https://other.test:8443",
+  "Content-Length": "0",
+  Connection: "keep-alive",
+});
+const LAST = requestText("GET /v1/peer");
+const MORE = requestText("GET /v1/peer", { Connection: "keep-alive" });
+
+const messageOf = (answer: RawAnswer, code: ErrorCode): string => {
+  expect(answer.status, answer.text).to.equal(errorRow(code).status);
+  expect(answer.headers.get("fsc-error-code")).to.equal(code);
+  expect(answer.headers.get("connection")).to.equal("close");
+  return String((JSON.parse(answer.text) as Record<string, unknown>)["message"]);
+};
+
+describe("fsc/fsc-server within its limits", function () {
+  this.timeout(60_000);
+  let members: Members;
+  let slow: TestManager;
+
+  before(async () => {
+    members = await Members.create();
+  });
+
+  beforeEach(async () => {
+    slow = await TestManager.start(members, {
+      limits: {
+        ...{ headTimeoutMs: 300, bodyTimeoutMs: 300, lingerMs: 200, drainMs: 10_000 },
+        ...{ connectionsPerPeerMax: 4, requestsPerPeerMax: 2 },
+      },
+    });
+  });
+
+  afterEach(() => slow.close());
+  after(() => members.remove());
+
+  const open = (): Promise<TLSSocket> => connectTo(slow, members.bundles.other, members);
+
+  const ask = async (request: Buffer): Promise<RawAnswer> => {
+    const socket = await open();
+    socket.write(request);
+    return readAnswer(await readToEnd(socket));
+  };
+
+  const endAll = async (sockets: readonly TLSSocket[]): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    await until("no connection is left", () => slow.server.connections === 0);
+  };
+
+  it("refuses a body that does not come with 408", async () => {
+    const answer = await ask(
+      requestText(
+        "POST /v1/contracts",
+        {
+          "Fsc-Manager-Address": "https://other.test:8443",
+          "Content-Type": "application/json",
+          "Content-Length": "10",
+        },
+        "{",
+      ),
+    );
+    messageOf(answer, "ERROR_CODE_REQUEST_TIMEOUT");
+    expect(answer.headers.get("connection")).to.equal("close");
+  });
+
+  it("refuses a head that does not come with 408", async () => {
+    const answer = await ask(Buffer.from("GET /v1/peer HTTP/1.1\r\nHost: a"));
+    messageOf(answer, "ERROR_CODE_REQUEST_TIMEOUT");
+  });
+
+  it("ends a connection on which nothing comes, without an answer", async () => {
+    const socket = await open();
+    expect(String(await readToEnd(socket))).to.equal("");
+  });
+
+  it("refuses a second head that trickles on an open connection", async () => {
+    const socket = await open();
+    socket.write(MORE);
+    socket.write("GET /v1/peer HTTP/1.1\r\nX-Slow: ");
+    const timer = setInterval(() => socket.write("X"), 50);
+    const all = String(await readToEnd(socket));
+    clearInterval(timer);
+    expect(all)
+      .to.match(/^HTTP\/1\.1 200 /)
+      .and.to.contain("HTTP/1.1 408 ");
+  });
+
+  it("refuses a fifth connection of one peer, while another peer comes in", async () => {
+    await endAll([]);
+    let free: () => void = () => undefined;
+    slow.handlers.work = () => new Promise((resolve) => (free = resolve));
+    const sockets = await Promise.all([open(), open(), open(), open()]);
+    await until("four connections are open", () => slow.server.connections === 4);
+    const fifth = await open();
+    const answer = readAnswer(await readToEnd(fifth));
+    expect(messageOf(answer, "ERROR_CODE_LIMIT_EXCEEDED")).to.contain("4 connections");
+    const stranger = await connectTo(slow, members.bundles.directory, members);
+    stranger.write(LAST);
+    expect(readAnswer(await readToEnd(stranger)).status).to.equal(200);
+    free();
+    await endAll(sockets);
+  });
+
+  it("refuses a third request of one peer at once, and takes more when one is done", async () => {
+    const waiting: (() => void)[] = [];
+    slow.handlers.work = () => new Promise((resolve) => waiting.push(resolve));
+    const sockets = await Promise.all([open(), open()]);
+    const answers = sockets.map((socket) => {
+      socket.write(ANNOUNCE);
+      return readToEnd(socket);
+    });
+    await until("two requests are running", () => waiting.length === 2);
+    const third = await ask(LAST);
+    expect(messageOf(third, "ERROR_CODE_LIMIT_EXCEEDED")).to.contain("2 requests");
+    for (const resolve of waiting) resolve();
+    for (const answer of await Promise.all(answers)) {
+      expect(readAnswer(answer).status).to.equal(200);
+    }
+    expect((await ask(LAST)).status).to.equal(200);
+    await endAll([]);
+  });
+
+  it("answers requests that came before the answers to others, in their order", async () => {
+    const socket = await open();
+    const queries = requestText("GET /v1/peers", { Connection: "keep-alive" });
+    socket.write(Buffer.concat([queries, LAST]));
+    const all = String(await readToEnd(socket));
+    expect(all.indexOf('"peers"')).to.be.greaterThan(0).and.lessThan(all.indexOf('"peer_id"'));
+  });
+
+  it("tells a client that waits for it to send its body", async () => {
+    const socket = await open();
+    const form = "grant_type=client_credentials&scope=a&client_id=b";
+    socket.write(
+      requestText("POST /v1/token", {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": String(form.length),
+        Expect: "100-continue",
+      }),
+    );
+    const [first] = (await once(socket, "data")) as [Buffer];
+    expect(String(first)).to.equal("HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write(form);
+    expect(readAnswer(await readToEnd(socket)).status).to.equal(200);
+  });
+
+  it("asks for no body that is over its limit", async () => {
+    const answer = await ask(
+      requestText("POST /v1/token", {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": "100000",
+        Expect: "100-continue",
+      }),
+    );
+    messageOf(answer, "ERROR_CODE_BODY_TOO_LARGE");
+  });
+
+  it("lets a running request finish when it closes, and takes no other", async () => {
+    let free: () => void = () => undefined;
+    slow.handlers.work = () => new Promise((resolve) => (free = resolve));
+    const [busy, idle] = await Promise.all([open(), open()]);
+    const [answer, nothing] = [readToEnd(busy), readToEnd(idle)];
+    busy.write(ANNOUNCE);
+    await until("the request is running", () => slow.handlers.announced.length === 1);
+    const closed = slow.close();
+    expect(String(await nothing)).to.equal("");
+    free();
+    const { status, headers } = readAnswer(await answer);
+    expect([status, headers.get("connection")]).to.deep.equal([200, "close"]);
+    await closed;
+    expect(slow.server.connections).to.equal(0);
+  });
+
+  it("goes on when a peer leaves in the middle of a body", async () => {
+    const socket = await open();
+    socket.write(
+      requestText("POST /v1/contracts", {
+        "Fsc-Manager-Address": "https://other.test:8443",
+        "Content-Type": "application/json",
+        "Content-Length": "100",
+      }),
+    );
+    await until("the connection is there", () => slow.server.connections === 1);
+    socket.destroy();
+    await until("the connection is gone", () => slow.server.connections === 0);
+    expect((await ask(LAST)).status).to.equal(200);
+    expect(slow.handlers.received).to.deep.equal([]);
+  });
+});
