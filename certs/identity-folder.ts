@@ -2,7 +2,7 @@
 import type { KeyObject, X509Certificate } from "node:crypto";
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { formatAddress, type Address } from "../core/address.js";
 import { syncFolder, writeFileDurably } from "../core/durable-file.js";
 import { systemCode } from "../core/errors.js";
@@ -68,10 +68,12 @@ const putInPlace = async (from: string, to: string): Promise<void> => {
  * Makes a new identity folder beside its place and puts the key into it, so that what can fail on disk has
  * failed before anybody is asked for a certificate.
  *
- * @param dir where the folder will be; absent or empty. The folder around it is made when absent
+ * @param path where the folder will be; absent or empty. The folder around it is made when absent
  * @throws IdentityExists when there is anything at the path
  */
-export const prepareIdentity = async (dir: string, key: KeyObject): Promise<PreparedIdentity> => {
+export const prepareIdentity = async (path: string, key: KeyObject): Promise<PreparedIdentity> => {
+  // Without a slash at its end, which would put what is made beside it inside it.
+  const dir = resolve(path);
   await checkAbsent(dir);
   await mkdir(dirname(dir), { recursive: true, mode: 0o700 });
   const beside = `${dir}.${randomBytes(6).toString("hex")}.tmp`;

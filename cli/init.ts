@@ -1,6 +1,6 @@
 // `schakel init`: the data folder of an organisation that joins a group.
 import type { Command } from "commander";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Address } from "../core/address.js";
 import { asWritten, keyBits, several } from "./arguments.js";
 import { action, CommandError, UsageError } from "./command.js";
@@ -147,15 +147,16 @@ const init = async (options: Options): Promise<void> => {
   await checkAbsent(options.folder);
   const groupText = await checkGroup(options);
   // Made beside its place: a folder that is there is whole.
-  const beside = `${options.folder}.${randomBytes(6).toString("hex")}.tmp`;
+  const folder = resolve(options.folder);
+  const beside = `${folder}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await make(beside, options, groupText);
-    await rename(beside, options.folder);
+    await rename(beside, folder);
   } catch (error) {
     await rm(beside, { recursive: true, force: true });
     throw error;
   }
-  await syncFolder(dirname(options.folder));
+  await syncFolder(dirname(folder));
   process.stdout.write(nextSteps(options));
 };
 

@@ -5,20 +5,18 @@ import type { EnrolmentCode } from "../certs/enrolment-code.js";
 import { anchorShown, firstContactTls } from "../certs/first-contact.js";
 import { prepareIdentity, type PreparedIdentity } from "../certs/identity-folder.js";
 import type { InternalIdentity } from "../certs/internal-identity.js";
-import { checkManager, enrolmentSecureContext } from "../certs/internal-tls.js";
 import { createKeyRequest } from "../certs/key-request.js";
 import { createRsaKey } from "../certs/private-key.js";
 import { checkReceived } from "../certs/received-certificate.js";
 import type { Address } from "../core/address.js";
 import { peek } from "../core/dial.js";
-import { openGrpcClient } from "../core/grpc-client.js";
 import {
   EnrolmentServiceClient,
   type EnrolRequest,
   type EnrolResponse,
 } from "../proto/gen/schakel/manager/v1/enrolment.js";
 import { callManager } from "./manager-call.js";
-import { MANAGER_DIALS } from "./manager-channel.js";
+import { MANAGER_DIALS, openManagerFirst } from "./manager-channel.js";
 
 const CONTACT_TIMEOUT_MS = 10_000;
 
@@ -47,12 +45,7 @@ const exchange = async (
   anchor: X509Certificate,
   request: EnrolRequest,
 ): Promise<EnrolResponse> => {
-  const client = await openGrpcClient(EnrolmentServiceClient, {
-    address: manager,
-    policy: MANAGER_DIALS,
-    secureContext: enrolmentSecureContext(anchor),
-    checkServerIdentity: checkManager({ anchor }),
-  });
+  const client = await openManagerFirst(EnrolmentServiceClient, { address: manager, anchor });
   try {
     return await callManager((...rest) => client.enrol(request, ...rest));
   } finally {

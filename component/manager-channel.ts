@@ -1,7 +1,12 @@
 // A channel from a component to the manager of its own organisation.
 import type { Client } from "@grpc/grpc-js";
+import type { X509Certificate } from "node:crypto";
 import type { InternalBundle } from "../certs/internal-bundle.js";
-import { checkManager, internalSecureContext } from "../certs/internal-tls.js";
+import {
+  checkManager,
+  enrolmentSecureContext,
+  internalSecureContext,
+} from "../certs/internal-tls.js";
 import type { Address } from "../core/address.js";
 import type { DialPolicy } from "../core/dial.js";
 import { openGrpcClient, type GrpcClientConstructor } from "../core/grpc-client.js";
@@ -12,6 +17,29 @@ export const MANAGER_DIALS: DialPolicy = {
   privateAddresses: true,
   hosts: new Map(),
 };
+
+// The manager is known by its role, not by a name; a fixed one serves where the address is an IP address.
+const SERVER_NAME = "manager";
+
+/** Whom a component without a certificate reaches, and by which root it knows them. */
+export interface FirstDialling {
+  readonly address: Address;
+  /** The internal CA's root. */
+  readonly anchor: X509Certificate;
+}
+
+/** Opens a channel as `openManager` does, for a component that has no certificate yet. */
+export const openManagerFirst = <C extends Client>(
+  constructor: GrpcClientConstructor<C>,
+  { address, anchor }: FirstDialling,
+): Promise<C> =>
+  openGrpcClient(constructor, {
+    address,
+    policy: MANAGER_DIALS,
+    serverName: SERVER_NAME,
+    secureContext: enrolmentSecureContext(anchor),
+    checkServerIdentity: checkManager({ anchor }),
+  });
 
 /** What a channel is opened with. */
 export interface ManagerDialling {
@@ -38,6 +66,7 @@ export const openManager = async <C extends Client>(
   return await openGrpcClient(constructor, {
     address,
     policy: MANAGER_DIALS,
+    serverName: SERVER_NAME,
     secureContext: internalSecureContext(bundle),
     checkServerIdentity: checkManager(bundle),
   });

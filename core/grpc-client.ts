@@ -28,15 +28,17 @@ export type GrpcClientConstructor<C extends Client> = new (
 export interface GrpcEndpoint {
   readonly address: Address;
   readonly policy: DialPolicy;
+  /** The name for SNI and for the certificate check; the address's host unless given. */
+  readonly serverName?: string | undefined;
   /** From certs/: our certificate, the anchors and the TLS versions. */
   readonly secureContext: SecureContext;
   /** From certs/: whether the certificate is the expected peer's. An error ends the handshake. */
   readonly checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined;
 }
 
-const channelOptions = (address: Address): ChannelOptions => ({
+const channelOptions = (address: Address, name: string): ChannelOptions => ({
   // The target is an IP address, so the name for SNI and for the certificate check is said apart.
-  ...(isIP(address.host) === 0 ? { "grpc.ssl_target_name_override": address.host } : {}),
+  ...(isIP(name) === 0 ? { "grpc.ssl_target_name_override": name } : {}),
   "grpc.default_authority": formatAddress(address),
   "grpc.enable_retries": 0,
   // Nothing in the environment may send the connection through a proxy.
@@ -61,10 +63,10 @@ const channelOptions = (address: Address): ChannelOptions => ({
  */
 export const openGrpcClient = async <C extends Client>(
   constructor: GrpcClientConstructor<C>,
-  { address, policy, secureContext, checkServerIdentity }: GrpcEndpoint,
+  { address, policy, secureContext, checkServerIdentity, serverName = address.host }: GrpcEndpoint,
 ): Promise<C> => {
   const ip = await resolveAddress(address, policy);
   const target = `${isIP(ip) === 6 ? "ipv6" : "ipv4"}:${formatAddress({ host: ip, port: address.port })}`;
   const secure = credentials.createFromSecureContext(secureContext, { checkServerIdentity });
-  return new constructor(target, secure, channelOptions(address));
+  return new constructor(target, secure, channelOptions(address, serverName));
 };
