@@ -22,7 +22,7 @@ export type Method = keyof Definitions;
 export type RequestOf<K extends Method> = ReturnType<Definitions[K]["requestDeserialize"]>;
 export type ResponseOf<K extends Method> = ReturnType<Definitions[K]["responseDeserialize"]>;
 
-/** Calls a method. Rejects with a CommandError. */
+/** Calls a method. Rejects with a ManagerError, of which `administer` makes a CommandError. */
 export type Ask = <K extends Method>(method: K, request: RequestOf<K>) => Promise<ResponseOf<K>>;
 
 /** The manager did not answer at all; the same call may succeed later. */

@@ -7,11 +7,8 @@ import {
   type Contract,
   type Signature,
 } from "../proto/gen/schakel/manager/v1/administration.js";
+import { DECISION_WORDS, STATE_WORDS, type DecisionWord, type StateWord } from "./state-words.js";
 import { shownMoment } from "./times.js";
-
-/** The words for states. */
-export const STATE_WORDS = ["proposed", "valid", "rejected", "revoked", "expired"] as const;
-export type StateWord = (typeof STATE_WORDS)[number];
 
 const STATES: Readonly<Record<StateWord, ContractStateName>> = {
   proposed: ContractStateName.CONTRACT_STATE_NAME_PROPOSED,
@@ -20,10 +17,6 @@ const STATES: Readonly<Record<StateWord, ContractStateName>> = {
   revoked: ContractStateName.CONTRACT_STATE_NAME_REVOKED,
   expired: ContractStateName.CONTRACT_STATE_NAME_EXPIRED,
 };
-
-/** The words for decisions. */
-export const DECISION_WORDS = ["accept", "reject", "revoke"] as const;
-export type DecisionWord = (typeof DECISION_WORDS)[number];
 
 const KINDS: Readonly<Record<DecisionWord, SignatureKind>> = {
   accept: SignatureKind.SIGNATURE_KIND_ACCEPT,
@@ -62,8 +55,7 @@ export const givesAccess = (contract: Pick<Contract, "content">): boolean =>
 export const haveSigned = (
   { signatures, ownPeerId }: Pick<Contract, "signatures" | "ownPeerId">,
   decision: DecisionWord,
-): boolean =>
-  signatures.some((each) => each.peerId === ownPeerId && decisionOf(each) === decision);
+): boolean => signatures.some((each) => each.peerId === ownPeerId && decisionOf(each) === decision);
 
 /** A contract as JSON. */
 export const contractDocument = (contract: Contract): object => ({

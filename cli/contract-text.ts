@@ -1,7 +1,11 @@
 // Contracts as a person reads them on a terminal. Whatever other peers wrote is made fit for it.
 import { isConnection, type GrantData } from "../contracts/grant.js";
 import { shown } from "../contracts/shown-text.js";
-import type { Contract, Delivery, Signature } from "../proto/gen/schakel/manager/v1/administration.js";
+import type {
+  Contract,
+  Delivery,
+  Signature,
+} from "../proto/gen/schakel/manager/v1/administration.js";
 import { contentOf, decisionOf, grantsOf, stateOf } from "./contract-document.js";
 import { table } from "./table.js";
 import { shownMoment } from "./times.js";
@@ -22,7 +26,8 @@ export const shortHash = (hash: string): string => pasteable(hash.slice(0, SHORT
 const fit = (text: string): string => shown(text, LINE_MAX);
 
 const signatureLine = (each: Signature): string => {
-  const who = each.peerName === "" ? fit(each.peerId) : `${fit(each.peerName)} (${fit(each.peerId)})`;
+  const who =
+    each.peerName === "" ? fit(each.peerId) : `${fit(each.peerName)} (${fit(each.peerId)})`;
   return `${decisionOf(each)} by ${who}, ${shownMoment(each.signedAt * 1000n)}`;
 };
 
@@ -34,9 +39,7 @@ const deliveryLine = ({ peerId, attempts, lastError, nextAttemptAtMs }: Delivery
 };
 
 const block = (label: string, lines: readonly string[]): string =>
-  lines
-    .map((line, at) => `${(at === 0 ? label : "").padEnd(LABEL_WIDTH)}  ${line}\n`)
-    .join("");
+  lines.map((line, at) => `${(at === 0 ? label : "").padEnd(LABEL_WIDTH)}  ${line}\n`).join("");
 
 /** A contract with all that is known of it: what it says first, then who signed and what is under way. */
 export const contractText = (contract: Contract): string =>
@@ -47,13 +50,16 @@ export const contractText = (contract: Contract): string =>
     block("signed", contract.signatures.map(signatureLine)),
     block("missing", contract.missingPeerIds.map(fit)),
     block("delivery", contract.deliveries.map(deliveryLine)),
-    block(contract.grantHashes.length === 1 ? "grant" : "grants", contract.grantHashes.map(pasteable)),
+    block(
+      contract.grantHashes.length === 1 ? "grant" : "grants",
+      contract.grantHashes.map(pasteable),
+    ),
   ].join("");
 
 const grantWords = (grant: GrantData): string => {
   const { service } = grant;
   const provider =
-    service.type === "SERVICE_TYPE_DELEGATED_SERVICE"
+    "delegator" in service
       ? `${fit(service.peer_id)} for ${fit(service.delegator.peer_id)}`
       : fit(service.peer_id);
   const by = "delegator" in grant ? ` for ${fit(grant.delegator.peer_id)}` : "";

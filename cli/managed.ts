@@ -6,8 +6,7 @@ import { CLI_SETTINGS, readCliSettings, type CliSettings } from "./settings.js";
 type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
 /** Adds the settings of such a command. */
-export const addManaged = (command: Command): Command =>
-  addSettings(command, "cli", CLI_SETTINGS);
+export const addManaged = (command: Command): Command => addSettings(command, "cli", CLI_SETTINGS);
 
 /** Wraps such a command's work: its settings are read first, and whatever it throws is reported. */
 export const managed = <Args extends readonly unknown[]>(

@@ -12,7 +12,7 @@ const textIn = (body: unknown, member: string): string | undefined => {
 };
 
 const textsIn = (body: unknown, member: string): readonly string[] => {
-  const values =
+  const values: unknown =
     typeof body === "object" && body !== null
       ? Object.entries(body).find(([k]) => k === member)?.[1]
       : undefined;
