@@ -6,7 +6,9 @@ import type {
   ListContractsRequest,
 } from "../proto/gen/schakel/manager/v1/administration.js";
 import { present, type Ask } from "./administration.js";
-import { kindName, stateName } from "./contract-document.js";
+import { CommandError } from "./command.js";
+import { kindName, stateName, stateOf } from "./contract-document.js";
+import { pasteable } from "./contract-text.js";
 import type { DecisionWord, StateWord } from "./state-words.js";
 
 /** So many contracts are asked for at once; fewer when they are so large that an answer cannot hold them. */
@@ -39,10 +41,10 @@ const requestOf = (filter: ContractFilter): ListContractsRequest => ({
   pageToken: "",
 });
 
+const TOO_LARGE: number = status.RESOURCE_EXHAUSTED;
+
 const isTooLarge = (error: unknown): boolean =>
-  error instanceof ManagerError &&
-  error.status === Number(status.RESOURCE_EXHAUSTED) &&
-  error.code === undefined;
+  error instanceof ManagerError && error.status === TOO_LARGE && error.code === undefined;
 
 const pageOf = async (
   ask: Ask,
@@ -73,15 +75,25 @@ export const contractsThat = async (ask: Ask, filter: ContractFilter): Promise<C
 export const contractOf = async (ask: Ask, hash: string): Promise<Contract> =>
   present((await ask("getContract", { hash: hashGiven(hash) })).contract);
 
-/** Signs a contract. */
+/**
+ * Signs a contract.
+ *
+ * @throws CommandError when we had accepted it before and it has ended since: that is no success
+ */
 export const sign = async (
   ask: Ask,
   hash: string,
   decision: DecisionWord,
 ): Promise<{ readonly contract: Contract; readonly changed: boolean }> => {
-  const { contract, changed } = await ask("signContract", {
-    hash: hashGiven(hash),
-    kind: kindName(decision),
-  });
-  return { contract: present(contract), changed };
+  const request = { hash: hashGiven(hash), kind: kindName(decision) };
+  const { changed, ...answer } = await ask("signContract", request);
+  const contract = present(answer.contract);
+  const state = stateOf(contract);
+  if (decision === "accept" && state !== "proposed" && state !== "valid") {
+    throw new CommandError(
+      `the contract ${pasteable(contract.hash)} is ${state}: that we accepted it has no effect any more`,
+      "what has ended is final: propose another contract",
+    );
+  }
+  return { contract, changed };
 };
