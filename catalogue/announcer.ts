@@ -21,7 +21,7 @@ import {
   withdrawFrom,
   type DirectoryEndpoint,
 } from "./directory-client.js";
-import { startRestartable, type Restartable } from "./restartable.js";
+import { startRestartable, type Restartable } from "../core/restartable.js";
 
 const BACKOFF: Backoff = { firstMs: 100, maxMs: 20_000 };
 // Whatever a directory says, renewals come neither in a tight loop nor hours apart.

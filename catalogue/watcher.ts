@@ -13,7 +13,7 @@ import type { WatchCatalogueResponse } from "../proto/gen/schakel/directory/v1/d
 import type { Catalogue } from "./catalogue.js";
 import { openDirectory, type DirectoryEndpoint } from "./directory-client.js";
 import { KnownCatalogue } from "./known.js";
-import { startRestartable } from "./restartable.js";
+import { startRestartable } from "../core/restartable.js";
 import { Update } from "./update.js";
 
 const BACKOFF: Backoff = { firstMs: 100, maxMs: 20_000 };

@@ -208,23 +208,9 @@ const otherReason = (certificate: X509Certificate, code: string): string => {
   }
 };
 
-/** The anchors by which each client was judged: Node.js judges at the handshake and tells a server no issuers. */
-const judgedBy = new WeakMap<TLSSocket, Group["anchors"]>();
-
-const checkStillJudged = (socket: TLSSocket, { anchors }: Group): void => {
-  const before = judgedBy.get(socket) ?? anchors;
-  judgedBy.set(socket, before);
-  if (before.some((one) => !anchors.some((other) => other.raw.equals(one.raw)))) {
-    throw new CertificateError(
-      "an anchor that counted at the client's handshake is trusted no longer; it may connect again",
-    );
-  }
-};
-
 /**
  * Decides whether whoever connected to a server of the group may go on. To be called when the handshake
- * is done, before anything is read; may be called again after the group has changed, and then also
- * refuses every client that was let in while an anchor counted that is gone.
+ * is done, before anything is read.
  *
  * @returns who the peer is
  * @throws CertificateError with the reason in words, safe to log: no certificate, one that does not lead to
@@ -241,7 +227,6 @@ export const admit = (socket: TLSSocket, group: Group): PeerIdentity => {
     const words = REASONS[code]?.(certificate, group) ?? otherReason(certificate, code);
     throw new CertificateError(`the client's certificate is refused: ${words}`);
   }
-  checkStillJudged(socket, group);
   try {
     const identity = identityOf(certificate, group.peerIdRule);
     const refusal = refusalOf(chain, group, "client authentication");

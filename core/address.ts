@@ -41,3 +41,7 @@ export const parseAddress = (text: string): Address | undefined => {
 /** The inverse of parseAddress. */
 export const formatAddress = ({ host, port }: Address): string =>
   host.includes(":") ? `[${host}]:${String(port)}` : `${host}:${String(port)}`;
+
+/** Whether a host names this machine alone, as it is written: localhost, 127.x.x.x or ::1. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host);

@@ -25,6 +25,9 @@ interface ErrorBody {
   readonly choices?: readonly string[];
 }
 
+/** An answer with the status 401 must say how a credential is shown (RFC 9110, 11.6.1). */
+const CHALLENGE = ["WWW-Authenticate", "Bearer"] as const;
+
 const bodyOf = (error: SchakelError, domain: Domain, transactionId?: string): ErrorBody => {
   const row = errorRow(error.code);
   return {
@@ -57,6 +60,7 @@ export const errorAnswer = (
     ["Fsc-Error-Code", error.code],
   ];
   if (transactionId !== undefined) headers.push(["Fsc-Transaction-Id", transactionId]);
+  if (errorRow(error.code).status === 401) headers.push([...CHALLENGE]);
   if (error.code === "ERROR_CODE_METHOD_UNSUPPORTED") {
     const methods = error.choices.length === 0 ? METHODS : error.choices;
     headers.push(["Allow", methods.join(", ")]);

@@ -13,8 +13,6 @@ export const HEADER = {
   grantHash: "Fsc-Grant-Hash",
   /** The hash of our intent record, base64url; towards the other side and back. */
   receipt: "Schakel-Receipt",
-  /** Which service is meant, from outway to inway, until a token says it. */
-  service: "Schakel-Service",
   requestOrganization: "X-NLX-Request-Organization",
   dataSubject: "X-NLX-Request-Data-Subject",
   processId: "X-NLX-Request-Process-Id",
@@ -37,7 +35,6 @@ const OURS = comparable(
   HEADER.authorization,
   HEADER.grantHash,
   HEADER.receipt,
-  HEADER.service,
   HEADER.requestOrganization,
 );
 

@@ -11,10 +11,18 @@ export interface ReadyCheck {
   readonly problem: () => string | undefined;
 }
 
+const failing = (checks: readonly ReadyCheck[]): Readonly<Record<string, string>> => {
+  const found = checks.map(({ name, problem }) => [name, problem()] as const);
+  return Object.fromEntries(
+    found.filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+};
+
 /** What a process tells about itself. */
 export class Health {
   readonly registry = new Registry();
   readonly #checks: ReadyCheck[] = [];
+  readonly #warnings: ReadyCheck[] = [];
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -25,12 +33,19 @@ export class Health {
     this.#checks.push(check);
   }
 
+  /** Adds a condition that an operator should look at when it does not hold; the process stays ready. */
+  addWarning(check: ReadyCheck): void {
+    this.#warnings.push(check);
+  }
+
+  /** The conditions of `addWarning` that do not hold, by name. */
+  warnings(): Readonly<Record<string, string>> {
+    return failing(this.#warnings);
+  }
+
   /** The conditions that do not hold, by name; empty when the process is ready. */
   problems(): Readonly<Record<string, string>> {
-    const found = this.#checks.map(({ name, problem }) => [name, problem()] as const);
-    return Object.fromEntries(
-      found.filter((entry): entry is [string, string] => entry[1] !== undefined),
-    );
+    return failing(this.#checks);
   }
 }
 
@@ -50,7 +65,9 @@ const createHealthServer = (health: Health): Server =>
     } else if (request.url === "/health/ready") {
       const problems = health.problems();
       const ready = Object.keys(problems).length === 0;
-      json(ready ? 200 : 503, { ready, problems });
+      const warnings = health.warnings();
+      const more = Object.keys(warnings).length === 0 ? {} : { warnings };
+      json(ready ? 200 : 503, { ready, problems, ...more });
     } else if (request.url === "/metrics") {
       health.registry.metrics().then(
         (page) => {

@@ -1,7 +1,7 @@
 // Settings of a process: one table gives the flags, the environment variables, the checks, the help
 // text and docs/settings.md. All mistakes are reported together, before anything is started.
 import { isIP } from "node:net";
-import { parseAddress, isHostName, type Address } from "./address.js";
+import { parseAddress, isHostName, isLoopback, type Address } from "./address.js";
 import { parseComponentName, type ComponentName } from "./names.js";
 
 /** One setting: how it is written, what it becomes, and what a reader should know. */
@@ -83,9 +83,6 @@ export const loopbackAddress = (about: About): Setting<Address> =>
     },
     about,
   );
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || /^127\.[0-9.]+$/.test(host);
 
 /** A whole number within bounds. */
 export const integer = (min: number, max: number, about: About): Setting<number> =>

@@ -1,15 +1,17 @@
-// One exchange inside an inway, in order: identify, verify, record, relay, outcome. Who calls was
+// One exchange inside an inway, in order: identify, verify, permit, record, relay, outcome. Who calls was
 // settled when the connection was admitted. The record stands before the relay, so that the source
 // never sees a request that the log does not know.
 import type { Bundle } from "../certs/bundle.js";
-import type { Group } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
+import type { OfferedService } from "../component/component-state.js";
+import type { RunningGrant, RunningGrants } from "../component/running-grants.js";
+import type { AccessToken } from "../contracts/token.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
 import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
 import type { ExchangeMetrics } from "../core/exchange-metrics.js";
 import type { Log } from "../core/log.js";
-import { parseServiceName, parseTransactionId, type TransactionId } from "../core/names.js";
+import { parseTransactionId, type PeerId, type TransactionId } from "../core/names.js";
 import {
   ForwardError,
   type Answer,
@@ -20,18 +22,20 @@ import {
 import { headerValues, type RequestHead } from "../relay/message.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
 import { abandoned, answeredWith, forwarded } from "../txlog/from-exchange.js";
+import { underGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
+import type { InwayAccess } from "./access.js";
 import { toInwayError } from "./failures.js";
 import { towardsOutway, towardsSource } from "./headers.js";
-import type { OfferedService, Permission } from "./permission.js";
 import { sourcePath, sourceTarget, type SourceTimeouts } from "./source.js";
 
 /** What an exchange needs; functions give what may change while the inway runs. */
 export interface InwayParts {
-  readonly group: () => Group;
   readonly bundle: () => Bundle;
-  readonly permission: () => Permission;
+  readonly access: InwayAccess;
+  /** Cuts exchanges whose grant may be used no longer. */
+  readonly runningGrants: RunningGrants;
   readonly transactionLog: TransactionLog;
   readonly metrics: ExchangeMetrics;
   readonly log: Log;
@@ -55,6 +59,27 @@ const transactionIdOf = (head: Partial<RequestHead>): TransactionId | undefined 
   return more.length === 0 ? parseTransactionId(text) : undefined;
 };
 
+const delegator = (id: PeerId | undefined): { readonly delegatorId?: string } =>
+  id === undefined ? {} : { delegatorId: id };
+
+/** What a verified token lets the record say, also when the exchange is then refused. */
+const ofToken = (entry: ExchangeEntry, token: AccessToken): ExchangeEntry => ({
+  ...entry,
+  service: token.serviceName,
+  grantHash: token.grantHash,
+  source: { ...entry.source, ...delegator(token.connectionDelegator) },
+  destination: { ...entry.destination, ...delegator(token.serviceDelegator) },
+});
+
+/** An exchange that has been recorded and may be forwarded. */
+interface Recorded {
+  readonly transactionId: TransactionId;
+  readonly service: OfferedService;
+  readonly path: string;
+  readonly intent: Intent;
+  readonly signal: AbortSignal;
+}
+
 const elapsedUs = (exchange: Exchange<unknown>): number =>
   Math.round((performance.now() - exchange.receivedAt) * 1000);
 
@@ -64,22 +89,31 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
 
   async exchange(exchange: Exchange<PeerIdentity>): Promise<void> {
     const { request, context: caller } = exchange;
-    const { transactionLog } = this.parts;
+    const { transactionLog, access, runningGrants } = this.parts;
     let entry = this.#entry(request, caller);
     let intent: Intent | undefined;
+    let running: RunningGrant | undefined;
     try {
       this.#requireRoom();
       const transactionId = this.#requireTransactionId(request);
-      const service = this.#requireService(entry.service);
-      const clause = this.#requirePermission(caller, service);
-      entry = { ...entry, clause, personal: personalOf(request.target, request.headers) };
+      const token = await access.token(request.headers, caller);
+      entry = ofToken(entry, token);
+      const permitted = access.permit(token, caller);
+      running = runningGrants.begin(token.grantHash);
+      const personal = personalOf(request.target, request.headers);
+      entry = { ...underGrant(entry, permitted.grant), personal };
+      const { service } = permitted;
       const path = sourcePath(service, request.target);
 
       intent = await transactionLog.intent(entry);
-      const outcome = await this.#relay(exchange, { transactionId, service, path, intent });
+      const { signal } = running;
+      const recorded = { transactionId, service, path, intent, signal };
+      const outcome = await this.#relay(exchange, recorded);
       this.#close(intent, forwarded(outcome, "source"));
     } catch (thrown) {
       await this.#fail(exchange, entry, { thrown, intent });
+    } finally {
+      running?.end();
     }
   }
 
@@ -98,7 +132,6 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
   /** What can be said of a request before anything in it is believed. */
   #entry(head: Partial<RequestHead>, caller: PeerIdentity): ExchangeEntry {
     const headers = head.headers ?? [];
-    const [service = ""] = headerValues(headers, HEADER.service);
     const traceId = traceIdOf(headers);
     const otherReceipt = receiptOf(head);
     return {
@@ -106,7 +139,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
       transactionId: transactionIdOf(head),
       source: { peerId: caller.peerId },
       destination: { peerId: this.parts.bundle().identity.peerId },
-      service: parseServiceName(service) ?? "",
+      service: "",
       method: head.method ?? "",
       certificateThumbprint: Buffer.from(caller.certificateThumbprint, "base64url"),
       ...(traceId === undefined ? {} : { traceId }),
@@ -126,46 +159,25 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     throw new SchakelError(sent.length === 0 ? "MISSING_LOG_RECORD_ID" : "INVALID_LOG_RECORD_ID");
   }
 
-  #requireService(text: string): OfferedService {
-    const name = parseServiceName(text);
-    const permission = this.parts.permission();
-    const service = name === undefined ? undefined : permission.service(name);
-    if (service !== undefined) return service;
-    throw new SchakelError("ERROR_CODE_SERVICE_NOT_FOUND", {
-      detail: text === "" ? `the header ${HEADER.service} names none` : `"${text}"`,
-      choices: permission.services.map((offered) => offered.name),
-    });
-  }
-
-  #requirePermission(caller: PeerIdentity, service: OfferedService): string {
-    const clause = this.parts.permission().permit(caller, service.name);
-    if (clause !== undefined) return clause;
-    throw new SchakelError("ERROR_CODE_ACCESS_DENIED", {
-      detail: `peer ${caller.peerId} with public key ${caller.publicKeyThumbprint}, service "${service.name}"`,
-    });
-  }
-
-  #relay(
-    exchange: Exchange<PeerIdentity>,
-    found: { transactionId: TransactionId; service: OfferedService; path: string; intent: Intent },
-  ): Promise<Outcome> {
+  #relay(exchange: Exchange<PeerIdentity>, recorded: Recorded): Promise<Outcome> {
     const { request, context: caller } = exchange;
-    const { service, intent } = found;
+    const { service, intent, signal } = recorded;
     const [received = ""] = headerValues(request.headers, "host");
     const headers = towardsSource(request.headers, {
-      transactionId: found.transactionId,
+      transactionId: recorded.transactionId,
       consumer: caller.peerId,
       self: this.parts.bundle().identity.peerId,
       host: this.parts.keepHost ? received : service.source.host,
     });
     return exchange.forward({
       target: sourceTarget(service, this.parts.timeouts),
-      head: { method: request.method, target: found.path, headers },
+      head: { method: request.method, target: recorded.path, headers },
       rewriteResponse: (head) => ({
         ...head,
         headers: towardsOutway(head.headers, intent.leafHash),
       }),
       keepTrailer: mayBeTrailer,
+      signal,
     });
   }
 

@@ -33,7 +33,10 @@ const answerProbe = (socket: TLSSocket, ready: boolean): void => {
   socket.resume();
 };
 
-/** Listens for peers. The caller reloads the listener when certificate or group change. */
+/**
+ * Listens for peers. The caller reloads the listener when certificate or group change: open connections whose
+ * certificate the group then refuses are ended.
+ */
 export const listenForPeers = (options: InwayListening): Promise<TlsListener> => {
   const { groups, bundles, relay, ready } = options;
   return serveTls<PeerIdentity>({

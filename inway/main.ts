@@ -5,8 +5,13 @@ import { startAnnouncing } from "../catalogue/announcer.js";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
-import { formatAddress } from "../core/address.js";
-import { systemClock } from "../core/clock.js";
+import { InternalSource } from "../certs/internal-bundle.js";
+import { RunningGrants } from "../component/running-grants.js";
+import { exposeState } from "../component/state-metrics.js";
+import type { OfferedService } from "../component/component-state.js";
+import { StateSource } from "../component/state-source.js";
+import { formatAddress, type Address } from "../core/address.js";
+import { systemClock, type Clock } from "../core/clock.js";
 import type { DialPolicy } from "../core/dial.js";
 import { ExchangeMetrics } from "../core/exchange-metrics.js";
 import { Health, serveHealth } from "../core/health.js";
@@ -16,44 +21,71 @@ import { VERSION } from "../core/version.js";
 import { Relay, RELAY_LIMITS } from "../relay/relay.js";
 import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
 import { exposeLog } from "../txlog/metrics.js";
+import { InwayAccess } from "./access.js";
 import { InwayExchanges } from "./exchange.js";
-import { GrantsFile } from "./grants.js";
 import { listenForPeers } from "./listener.js";
 import type { InwaySettings } from "./settings.js";
+
+/** What an inway runs with. */
+export interface Running {
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  readonly clock: Clock;
+}
+
+/** An inway that runs. */
+export interface Started {
+  /** Where it listens, with the real port. */
+  readonly address: Address;
+  readonly healthAddress: Address;
+}
 
 interface Sources {
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
-  readonly grants: GrantsFile;
+  readonly state: StateSource;
 }
 
 const openSources = async (
   settings: InwaySettings,
-  log: Log,
-  lifecycle: Lifecycle,
+  { log, lifecycle, clock }: Running,
 ): Promise<Sources> => {
   const groups = await GroupSource.open(settings.group, log);
   lifecycle.onStop("group", () => groups.close());
   const files = { cert: settings.cert, key: settings.key };
   const bundles = await BundleSource.open(files, groups, log, { name: settings.address.host });
   lifecycle.onStop("certificate", () => bundles.close());
-  const grants = await GrantsFile.open(settings.grants, () => groups.current.peerIdRule, log);
-  lifecycle.onStop("grants", () => grants.close());
-  return { groups, bundles, grants };
+  const internal = await InternalSource.open(settings.identity, log);
+  lifecycle.onStop("identity", () => internal.close());
+  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  const state = await StateSource.open({
+    role: "inway",
+    ...{ groups, bundles, internal, log, lifecycle, clock },
+    address: settings.address,
+    file: join(settings.data, "state"),
+    offlineLimitMs: settings.offlineLimit,
+  });
+  return { groups, bundles, state };
 };
 
 const createRelay = (
   settings: InwaySettings,
-  log: Log,
-  { groups, bundles, grants }: Sources,
+  { log, clock }: Running,
+  { groups, bundles, state }: Sources,
   more: { transactionLog: TransactionLog; health: Health },
 ): Relay<PeerIdentity> => {
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const running = (): number => relay.exchanges;
-  const exchanges = new InwayExchanges({
+  const access = new InwayAccess({
+    state: () => state.require(),
     group: () => groups.current,
+    own: () => bundles.current.identity,
+    clock,
+  });
+  const exchanges = new InwayExchanges({
     bundle: () => bundles.current,
-    permission: () => grants.current,
+    access,
+    runningGrants: new RunningGrants(state, (hash) => access.refusalOf(hash)),
     transactionLog: more.transactionLog,
     metrics: new ExchangeMetrics(more.health.registry, running),
     log,
@@ -74,15 +106,17 @@ const createRelay = (
 
 const announce = (
   settings: InwaySettings,
-  log: Log,
+  { log, lifecycle, clock }: Running,
   sources: Sources,
-  lifecycle: Lifecycle,
 ): void => {
   const policy: DialPolicy = {
     ports: settings.allowAnyPort ? undefined : sources.groups.current.ports,
     privateAddresses: settings.allowPrivateAddresses,
     hosts: settings.resolve,
   };
+  const { state } = sources;
+  const published = (): readonly OfferedService[] =>
+    [...(state.current?.services.values() ?? [])].filter((service) => service.published);
   const announcer = startAnnouncing({
     groups: sources.groups,
     bundles: sources.bundles,
@@ -91,37 +125,49 @@ const announce = (
     describe: () => ({
       kind: "inway",
       address: settings.address,
-      services: sources.grants.current.services.map(({ name, openapiPath }) => ({
+      services: published().map(({ name, openapiPath }) => ({
         name,
         openapiPath,
         protocol: "HTTP/1.1",
       })),
     }),
-    clock: systemClock,
+    clock,
     log,
     lifecycle,
   });
-  sources.grants.onChange(() => announcer.changed());
+  const shown = (): string =>
+    JSON.stringify(published().map(({ name, openapiPath }) => [name, openapiPath]));
+  let before = shown();
+  state.onChange(() => {
+    const now = shown();
+    if (now !== before) announcer.changed();
+    before = now;
+  });
 };
 
-const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): Promise<void> => {
+/**
+ * Starts an inway, which runs until the life cycle stops it. Rejects when it cannot start; what it had started is
+ * then the life cycle's to stop.
+ */
+export const startInway = async (settings: InwaySettings, running: Running): Promise<Started> => {
+  const { log, lifecycle, clock } = running;
   const health = new Health();
-  const sources = await openSources(settings, log, lifecycle);
+  const sources = await openSources(settings, running);
   const { groups, bundles } = sources;
-  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  exposeState(health, sources.state);
   const transactionLog = await openTransactionLog({
     folder: join(settings.data, "log"),
     groupId: groups.current.id,
     software: VERSION,
     log,
-    clock: systemClock,
+    clock,
     allowVolatile: settings.allowVolatileLog,
   });
   lifecycle.onStop("transaction log", () => transactionLog.close());
   health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
   exposeLog(health.registry, transactionLog);
 
-  const relay = createRelay(settings, log, sources, { transactionLog, health });
+  const relay = createRelay(settings, running, sources, { transactionLog, health });
   lifecycle.onStop("relay", () => relay.close(settings.stopTimeout));
   const ready = (): boolean => Object.keys(health.problems()).length === 0;
   const { connectionsMax } = settings;
@@ -138,20 +184,21 @@ const start = async (settings: InwaySettings, log: Log, lifecycle: Lifecycle): P
   groups.onChange(() => listener.reload());
   bundles.onChange(() => listener.reload());
 
-  announce(settings, log, sources, lifecycle);
+  announce(settings, running, sources);
   const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);
   log.info({ address: formatAddress(healthAddress) }, "health listening");
   log.info(
     { address: formatAddress(listener.address), peer: bundles.current.identity.peerId },
     "listening",
   );
+  return { address: listener.address, healthAddress };
 };
 
 /** Runs an inway until SIGINT or SIGTERM. Rejects when it cannot start; then nothing of it is left running. */
 export const runInway = async (settings: InwaySettings): Promise<void> => {
   const log = createLog("inway", settings.logLevel, settings.logFormat);
   // Closing has a little more time than the exchanges, so that their outcomes are still written.
-  await runUntilSignal(log, settings.stopTimeout + 5_000, (lifecycle) =>
-    start(settings, log, lifecycle),
-  );
+  await runUntilSignal(log, settings.stopTimeout + 5_000, async (lifecycle) => {
+    await startInway(settings, { log, lifecycle, clock: systemClock });
+  });
 };

@@ -24,8 +24,12 @@ export const INWAY_SETTINGS = {
   address: setting.address({
     text: "Where outways reach the inway; the host is a name of our certificate. Announced in the directory.",
   }),
-  grants: setting.path("FILE", {
-    text: "Our services and who may use them (grants.yaml); re-read when it changes.",
+  identity: setting.path("DIR", {
+    text: "The inway's identity inside the organisation, as 'schakel enrol' or 'schakel init' makes it.",
+  }),
+  offlineLimit: setting.duration({
+    text: "How long the inway goes on while the organisation's manager is silent.",
+    default: "72h",
   }),
   healthListen: setting.loopbackAddress({
     text: "Where health and metrics are served.",

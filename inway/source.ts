@@ -4,7 +4,7 @@ import { connect as connectTls } from "node:tls";
 import { sourceTls } from "../certs/tls.js";
 import { SchakelError } from "../core/errors.js";
 import type { Target } from "../relay/exchange.js";
-import type { OfferedService } from "./permission.js";
+import type { OfferedService } from "../component/component-state.js";
 
 /** How long reaching a source and its answer may take, in milliseconds. */
 export interface SourceTimeouts {

@@ -1,6 +1,12 @@
-// One exchange inside an outway, in order: id, parse, client, record, headers, pick, relay, outcome. The
+// One exchange inside an outway, in order: id, client, parse, permit, record, headers, pick, relay, outcome. The
 // record stands before the relay, so that nothing leaves the organisation that the log does not know.
-import type { Catalogue, CatalogueService, ServiceInway } from "../catalogue/catalogue.js";
+import type { Catalogue } from "../catalogue/catalogue.js";
+import type { Bundle } from "../certs/bundle.js";
+import type { HeldGrant } from "../component/component-state.js";
+import type { RunningGrant, RunningGrants } from "../component/running-grants.js";
+import type { StateSource } from "../component/state-source.js";
+import type { Address } from "../core/address.js";
+import type { Clock } from "../core/clock.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
 import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
@@ -14,43 +20,65 @@ import {
   type ExchangeHandler,
   type Outcome,
 } from "../relay/exchange.js";
-import { headerValues, type HeaderLines, type RequestHead } from "../relay/message.js";
+import {
+  headerValues,
+  type HeaderLines,
+  type RequestHead,
+  type ResponseHead,
+} from "../relay/message.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
 import { abandoned, answeredWith, forwarded } from "../txlog/from-exchange.js";
+import { underGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
+import { connectedName, identifyClient, type Client, type Connected } from "./clients.js";
 import { refuseCrossSite } from "./cross-site.js";
-import { toOutwayError } from "./failures.js";
+import { isUnreachable, toOutwayError } from "./failures.js";
 import { towardsClient, towardsInway, withTrace, type InwayHeaders } from "./headers.js";
 import { inwayHost, inwayTarget, type InwayDialling } from "./inway-target.js";
-import { locate, parseTarget } from "./target.js";
-
-/** Who a client is, as the outway found out when it connected. */
-export interface Client {
-  /** For the record: "loopback" for a program on this machine. */
-  readonly name: string;
-}
+import { KnownServices } from "./known-services.js";
+import { chosenGrant, permit } from "./permit.js";
+import type { Candidate } from "./pick.js";
+import { locate, parseTarget, type Addressing, type LocatedService } from "./target.js";
+import type { GivenToken, Tokens } from "./tokens.js";
 
 /** What an exchange needs; functions give what may change while the outway runs. */
 export interface OutwayParts extends InwayDialling {
   readonly catalogue: () => Catalogue | undefined;
+  readonly state: Pick<StateSource, "current" | "require">;
+  readonly tokens: Tokens;
+  /** Cuts exchanges whose grant may be used no longer. */
+  readonly runningGrants: RunningGrants;
+  readonly clock: Clock;
   readonly transactionLog: TransactionLog;
   readonly metrics: ExchangeMetrics;
   readonly log: Log;
   readonly hostSuffix: string;
+  /** Whether clients show who they are, so that any host may be asked for. */
+  readonly anyHost: boolean;
   readonly keepForwarded: boolean;
   readonly exchangesMax: number;
   /** How many exchanges run now, this one included. */
   readonly running: () => number;
 }
 
-/** An exchange that has been recorded and may be forwarded. */
-interface Recorded {
-  readonly transactionId: TransactionId;
-  readonly located: CatalogueService;
+/** What was asked for, and the grant that permits it. */
+interface Permitted {
+  readonly located: LocatedService;
+  /** What follows the service's address, byte for byte. */
   readonly path: string;
+  readonly grant: HeldGrant;
+}
+
+/** An exchange that has been recorded and may be forwarded. */
+interface Recorded extends Permitted {
+  readonly transactionId: TransactionId;
   readonly headers: HeaderLines;
   readonly intent: Intent;
+  readonly given: GivenToken;
+  /** The certificate that the token is bound to. */
+  readonly bundle: Bundle;
+  readonly signal: AbortSignal;
 }
 
 const RECEIPT_BYTES = 32;
@@ -61,43 +89,60 @@ const receiptOf = (headers: HeaderLines): Buffer | undefined => {
   return receipt.length === RECEIPT_BYTES ? receipt : undefined;
 };
 
+const DROPPING = new Set(["ERROR_CODE_ACCESS_TOKEN_EXPIRED", "ERROR_CODE_ACCESS_TOKEN_INVALID"]);
+
+/** Whether an inway's answer says that the token counts no more. */
+const refusesToken = ({ status, headers }: ResponseHead): boolean =>
+  status === 401 && headerValues(headers, HEADER.errorCode).some((code) => DROPPING.has(code));
+
+const sameAddress = (a: Address, b: Address): boolean => a.host === b.host && a.port === b.port;
+
 const elapsedUs = (exchange: Exchange<unknown>): number =>
   Math.round((performance.now() - exchange.receivedAt) * 1000);
 
 /** Handles the exchanges of all clients; keeps nothing of an exchange after its end. */
-export class OutwayExchanges implements ExchangeHandler<Client> {
+export class OutwayExchanges implements ExchangeHandler<Connected> {
   constructor(private readonly parts: OutwayParts) {}
 
-  async exchange(exchange: Exchange<Client>): Promise<void> {
-    const { request, context: client } = exchange;
+  async exchange(exchange: Exchange<Connected>): Promise<void> {
+    const { request, context: connected } = exchange;
     const { parts } = this;
     const transactionId = newTransactionId();
     const headers = withTrace(request.headers);
-    let entry = this.#entry(transactionId, client, { ...request, headers });
+    let entry = this.#entry(transactionId, connected, { ...request, headers });
     let intent: Intent | undefined;
+    let running: RunningGrant | undefined;
+    const found = (more: Partial<ExchangeEntry>): void => {
+      entry = { ...entry, ...more };
+    };
     try {
       this.#requireRoom();
       refuseCrossSite(request);
-      const catalogue = parts.catalogue();
-      const addressed = parseTarget(request, parts.hostSuffix, catalogue);
-      const located = locate(addressed, catalogue, parts.group().peerIdRule);
-      entry = {
-        ...entry,
-        destination: { peerId: located.peerId },
-        service: located.service.name,
-        personal: personalOf(addressed.path, headers),
-      };
+      const client = identifyClient(connected, request.headers, () => parts.state.require());
+      found({ client: client.name });
+      const permitted = this.#permit(request, client, found);
+      running = parts.runningGrants.begin(permitted.grant.hash);
+      const { given, bundle } = await this.#token(permitted.grant);
+      const personal = personalOf(permitted.path, headers);
+      entry = { ...underGrant(entry, permitted.grant), personal };
 
       intent = await parts.transactionLog.intent(entry);
-      const recorded: Recorded = { transactionId, located, path: addressed.path, headers, intent };
-      await this.#relay(exchange, recorded);
+      const { signal } = running;
+      const more = { transactionId, headers, intent, given, bundle, signal };
+      await this.#relay(exchange, { ...permitted, ...more });
     } catch (thrown) {
       await this.#fail(exchange, entry, { thrown, intent });
+    } finally {
+      running?.end();
     }
   }
 
-  refused(problem: SchakelError, head: Partial<RequestHead> | undefined, client: Client): Answer {
-    const entry = this.#entry(newTransactionId(), client, head ?? {});
+  refused(
+    problem: SchakelError,
+    head: Partial<RequestHead> | undefined,
+    connected: Connected,
+  ): Answer {
+    const entry = this.#entry(newTransactionId(), connected, head ?? {});
     const answer = errorAnswer(problem, "outway", entry.transactionId);
     this.parts.metrics.refused(problem.code);
     this.parts.transactionLog.refusal(entry, { status: answer.status, code: problem.code });
@@ -105,7 +150,11 @@ export class OutwayExchanges implements ExchangeHandler<Client> {
   }
 
   /** What can be said of a request before anything in it is believed. */
-  #entry(transactionId: TransactionId, client: Client, head: Partial<RequestHead>): ExchangeEntry {
+  #entry(
+    transactionId: TransactionId,
+    connected: Connected,
+    head: Partial<RequestHead>,
+  ): ExchangeEntry {
     const { identity } = this.parts.bundle();
     const traceId = traceIdOf(head.headers ?? []);
     return {
@@ -115,10 +164,46 @@ export class OutwayExchanges implements ExchangeHandler<Client> {
       destination: { peerId: "" },
       service: "",
       method: head.method ?? "",
-      client: client.name,
+      client: connectedName(connected) ?? "",
       certificateThumbprint: Buffer.from(identity.certificateThumbprint, "base64url"),
       ...(traceId === undefined ? {} : { traceId }),
     };
+  }
+
+  /** Finds what is asked for and the grant for it, and says for the record what was found so far. */
+  #permit(
+    request: RequestHead,
+    client: Client,
+    found: (more: Partial<ExchangeEntry>) => void,
+  ): Permitted {
+    const { parts } = this;
+    const own = parts.bundle().identity;
+    const choosing = headerValues(request.headers, HEADER.grantHash).length > 0;
+    const chosen = choosing
+      ? chosenGrant(request.headers, { state: parts.state.require(), own })
+      : undefined;
+    const known = new KnownServices(parts.catalogue(), parts.state.current);
+    const addressing: Addressing = {
+      suffix: parts.hostSuffix,
+      anyHost: parts.anyHost,
+      rule: parts.group().peerIdRule,
+    };
+    const addressed = parseTarget(request, addressing, known, chosen?.grant);
+    const located = locate(addressed, known, addressing.rule);
+    found({ destination: { peerId: located.peerId }, service: located.name });
+    const permitting = { state: parts.state.require(), own, now: parts.clock.now() };
+    const grant = permit({ located, chosen, client }, permitting);
+    return { located, path: addressed.path, grant };
+  }
+
+  /** The token for a grant with the certificate that it is bound to, which is what the inway must see. */
+  async #token(grant: HeldGrant): Promise<{ given: GivenToken; bundle: Bundle }> {
+    const { tokens } = this.parts;
+    const given = await tokens.tokenFor(grant);
+    const bundle = this.parts.bundle();
+    const isOurs = given.token.certificateThumbprint === bundle.identity.certificateThumbprint;
+    // Our certificate has changed meanwhile.
+    return isOurs ? { given, bundle } : { given: await tokens.tokenFor(grant), bundle };
   }
 
   #requireRoom(): void {
@@ -126,19 +211,24 @@ export class OutwayExchanges implements ExchangeHandler<Client> {
     if (running() > exchangesMax) throw new SchakelError("ERROR_CODE_OVERLOADED");
   }
 
-  /** Tries the inways, best first; goes on to the next only while not a byte of the exchange has left. */
-  async #relay(exchange: Exchange<Client>, recorded: Recorded): Promise<void> {
-    const { located } = recorded;
-    const ranked = this.parts.picker.rank(located.inways);
-    if (ranked.length === 0) {
-      throw new SchakelError("ERROR_CODE_NO_HEALTHY_INWAY", {
-        detail: `service "${located.service.name}" of peer ${located.peerId}`,
-      });
-    }
+  /** The inways that the token names, best first, ranked by what the directory saw of them. */
+  #inways({ located, given }: Recorded): readonly Candidate[] {
+    const { peerId, name } = located;
+    const listed = this.parts.catalogue()?.service(peerId, name)?.inways ?? [];
+    const candidates = given.token.inways.map((address): Candidate => {
+      const seen = listed.find((inway) => sameAddress(inway.address, address));
+      return { address, health: seen?.health ?? "unknown" };
+    });
+    return this.parts.picker.rank(candidates);
+  }
+
+  /** Tries the inways; goes on to the next only while not a byte of the exchange has left. */
+  async #relay(exchange: Exchange<Connected>, recorded: Recorded): Promise<void> {
+    const ranked = this.#inways(recorded);
     let failure: unknown;
-    for (const inway of ranked) {
+    for (const { address } of ranked) {
       try {
-        await this.#relayTo(inway, exchange, recorded);
+        await this.#relayTo(address, exchange, recorded);
         return;
       } catch (error) {
         if (
@@ -150,42 +240,50 @@ export class OutwayExchanges implements ExchangeHandler<Client> {
         failure = error;
       }
     }
-    throw failure;
+    const { peerId, name } = recorded.located;
+    throw ranked.every(({ health }) => health === "down") && isUnreachable(failure)
+      ? new SchakelError("ERROR_CODE_NO_HEALTHY_INWAY", {
+          detail: `service "${name}" of peer ${peerId}`,
+          cause: failure,
+        })
+      : failure;
   }
 
   async #relayTo(
-    inway: ServiceInway,
-    exchange: Exchange<Client>,
+    address: Address,
+    exchange: Exchange<Connected>,
     recorded: Recorded,
   ): Promise<void> {
-    const { transactionId, located, intent } = recorded;
+    const { transactionId, located, intent, given, bundle, signal } = recorded;
     const known: InwayHeaders = {
       transactionId,
-      service: located.service.name,
-      self: this.parts.bundle().identity.peerId,
+      token: given.text,
+      self: bundle.identity.peerId,
       provider: located.peerId,
       receipt: intent.leafHash,
       keepForwarded: this.parts.keepForwarded,
     };
     let otherReceipt: Buffer | undefined;
     const outcome: Outcome = await exchange.forward({
-      target: inwayTarget(inway.address, located.peerId, this.parts),
+      target: inwayTarget(address, located.peerId, { ...this.parts, bundle: () => bundle }),
       head: {
         method: exchange.request.method,
         target: recorded.path,
-        headers: towardsInway(recorded.headers, known, inwayHost(inway.address)),
+        headers: towardsInway(recorded.headers, known, inwayHost(address)),
       },
       rewriteResponse: (head) => {
         otherReceipt = receiptOf(head.headers);
+        if (refusesToken(head)) this.parts.tokens.drop(given);
         return { ...head, headers: towardsClient(head.headers, transactionId) };
       },
       keepTrailer: mayBeTrailer,
+      signal,
     });
     this.#close(intent, forwarded(outcome, "other", otherReceipt));
   }
 
   async #fail(
-    exchange: Exchange<Client>,
+    exchange: Exchange<Connected>,
     entry: ExchangeEntry,
     { thrown, intent }: { thrown: unknown; intent: Intent | undefined },
   ): Promise<void> {

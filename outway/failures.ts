@@ -23,3 +23,9 @@ export const toOutwayError = (thrown: unknown): SchakelError | undefined => {
       : CODES[thrown.kind];
   return new SchakelError(code, { cause: thrown });
 };
+
+/** Whether no connection to an inway could be made, for no reason of its certificate. */
+export const isUnreachable = (thrown: unknown): boolean =>
+  thrown instanceof ForwardError &&
+  ["connect", "connect-timeout"].includes(thrown.kind) &&
+  systemCode(thrown.cause) !== "SCHAKEL_PEER_MISMATCH";

@@ -1,5 +1,6 @@
 // The headers of an exchange as they leave the outway: towards the inway, and back (docs/headers.md).
 import { randomBytes } from "node:crypto";
+import { bearerHeader } from "../contracts/token-check.js";
 import {
   HEADER,
   comparableName,
@@ -8,14 +9,15 @@ import {
   isOfUser,
   isOurs,
 } from "../core/exchange-headers.js";
-import type { PeerId, ServiceName, TransactionId } from "../core/names.js";
+import type { PeerId, TransactionId } from "../core/names.js";
 import { endToEnd } from "../relay/hop-by-hop.js";
 import { headerValues, withoutHeaders, type HeaderLines } from "../relay/message.js";
 
 /** What the outway knows when it writes the headers towards the inway. */
 export interface InwayHeaders {
   readonly transactionId: TransactionId;
-  readonly service: ServiceName;
+  /** The access token for the inway. */
+  readonly token: string;
   /** Our own peer's id and the provider's: what the client says of its user stays within one organisation. */
   readonly self: PeerId;
   readonly provider: PeerId;
@@ -53,7 +55,7 @@ export const towardsInway = (
       (isOfUser(name) && known.provider !== known.self),
   ),
   [HEADER.transactionId, known.transactionId],
-  [HEADER.service, known.service],
+  [HEADER.authorization, bearerHeader(known.token)],
   [HEADER.receipt, known.receipt.toString("base64url")],
 ];
 

@@ -1,9 +1,11 @@
 // An inway of another organisation as a target of the relay: dialled once, checked before the first byte.
+import type { TLSSocket } from "node:tls";
 import type { Bundle } from "../certs/bundle.js";
 import type { Group } from "../certs/group.js";
-import { clientTls } from "../certs/tls.js";
+import { checkOpenPeer, clientTls } from "../certs/tls.js";
 import { formatAddress, type Address } from "../core/address.js";
 import { dial, type DialPolicy } from "../core/dial.js";
+import type { Log } from "../core/log.js";
 import type { PeerId } from "../core/names.js";
 import type { Target } from "../relay/exchange.js";
 import type { InwayPicker } from "./pick.js";
@@ -15,6 +17,27 @@ export interface InwayTimeouts {
   readonly idleTimeout: number;
 }
 
+/** The open connections to inways, so that those whose certificate counts no more can be ended. */
+export class InwayConnections {
+  readonly #open = new Map<TLSSocket, { readonly peerId: PeerId; readonly host: string }>();
+
+  /** Notes a connection that was made, and to whom. */
+  opened(socket: TLSSocket, peerId: PeerId, host: string): void {
+    this.#open.set(socket, { peerId, host });
+    socket.once("close", () => this.#open.delete(socket));
+  }
+
+  /** Ends the connections that would not be made with the group as it is now; what runs over them is cut. */
+  endRefused(group: Group, log: Log): void {
+    for (const [socket, expected] of this.#open) {
+      const refusal = checkOpenPeer(socket, group, expected);
+      if (refusal === undefined) continue;
+      log.warn({ ...expected, reason: refusal.message }, "connection ended");
+      socket.destroy();
+    }
+  }
+}
+
 /** What connecting to inways needs. */
 export interface InwayDialling {
   readonly group: () => Group;
@@ -22,20 +45,32 @@ export interface InwayDialling {
   readonly policy: () => DialPolicy;
   readonly timeouts: InwayTimeouts;
   readonly picker: InwayPicker;
+  readonly connections: InwayConnections;
 }
+
+const generations = new WeakMap<Group, number>();
+let generationsSoFar = 0;
+
+/** Tells apart what a group was before and after any change, revocation lists among them. */
+const generationOf = (group: Group): number => {
+  const generation = generations.get(group) ?? (generationsSoFar += 1);
+  generations.set(group, generation);
+  return generation;
+};
 
 /**
  * The inway at an address as a target. Its connections are shared only among exchanges with the same
- * group, provider, address and certificate of ours, so that a renewed certificate gets connections of its own.
+ * group, revocation lists, provider, address and certificate of ours, so that a renewed certificate gets connections
+ * of its own, and none outlives the certificate that it was checked with.
  */
 export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDialling): Target => {
   const group = parts.group();
   const bundle = parts.bundle();
-  const { timeouts, picker } = parts;
+  const { timeouts, picker, connections } = parts;
   return {
     key: JSON.stringify([
       group.id,
-      group.version,
+      generationOf(group),
       provider,
       address.host,
       address.port,
@@ -47,10 +82,12 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
         const socket = await dial({
           address,
           policy: parts.policy(),
-          tls: clientTls(bundle, group, { peerId: provider, alpn: ["http/1.1"] }),
+          // The group as it is now: it may have lost trust in the inway since the exchange began.
+          tls: clientTls(bundle, parts.group(), { peerId: provider, alpn: ["http/1.1"] }),
           timeoutMs: timeouts.connectTimeout,
         });
         picker.connected(address, performance.now() - started);
+        connections.opened(socket, provider, address.host);
         return socket;
       } catch (error) {
         picker.failed(address);

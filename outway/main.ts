@@ -1,54 +1,78 @@
 // The outway process: puts its parts together and runs them until it is told to stop.
 import { mkdir } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { startAnnouncing } from "../catalogue/announcer.js";
 import { startWatching, type CatalogueWatcher } from "../catalogue/watcher.js";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
-import { formatAddress } from "../core/address.js";
-import { systemClock } from "../core/clock.js";
+import { InternalSource } from "../certs/internal-bundle.js";
+import { RunningGrants } from "../component/running-grants.js";
+import { exposeState } from "../component/state-metrics.js";
+import { StateSource } from "../component/state-source.js";
+import type { GrantHash } from "../contracts/hash.js";
+import { formatAddress, isLoopback, type Address } from "../core/address.js";
+import { systemClock, type Clock } from "../core/clock.js";
 import type { DialPolicy } from "../core/dial.js";
+import { toSchakelError, type SchakelError } from "../core/errors.js";
 import { ExchangeMetrics } from "../core/exchange-metrics.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
-import { listen } from "../core/listen.js";
 import { createLog, type Log } from "../core/log.js";
 import { VERSION } from "../core/version.js";
+import { openManagerClient } from "../fsc/fsc-client.js";
 import { Relay, RELAY_LIMITS } from "../relay/relay.js";
 import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
 import { exposeLog } from "../txlog/metrics.js";
-import { OutwayExchanges, type Client } from "./exchange.js";
+import type { Connected } from "./clients.js";
+import { OutwayExchanges } from "./exchange.js";
+import { InwayConnections } from "./inway-target.js";
+import { listenForClients } from "./listener.js";
+import { runningRefusal } from "./permit.js";
 import { InwayPicker } from "./pick.js";
 import type { OutwaySettings } from "./settings.js";
+import { Tokens } from "./tokens.js";
 
-/** The listener is on loopback alone: whoever can connect runs on this machine. */
-const LOOPBACK_CLIENT: Client = { name: "loopback" };
+/** What an outway runs with. */
+export interface Running {
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  readonly clock: Clock;
+}
+
+/** An outway that runs. */
+export interface Started {
+  /** Where it listens, with the real port. */
+  readonly address: Address;
+  readonly healthAddress: Address;
+}
 
 interface Sources {
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
+  readonly internal: InternalSource;
   readonly policy: () => DialPolicy;
 }
 
 const openSources = async (
   settings: OutwaySettings,
-  log: Log,
-  lifecycle: Lifecycle,
+  { log, lifecycle }: Running,
 ): Promise<Sources> => {
   const groups = await GroupSource.open(settings.group, log);
   lifecycle.onStop("group", () => groups.close());
   const bundles = await BundleSource.open({ cert: settings.cert, key: settings.key }, groups, log);
   lifecycle.onStop("certificate", () => bundles.close());
+  const internal = await InternalSource.open(settings.identity, log);
+  lifecycle.onStop("identity", () => internal.close());
   const policy = (): DialPolicy => ({
     ports: settings.allowAnyPort ? undefined : groups.current.ports,
     privateAddresses: settings.allowPrivateAddresses,
     hosts: settings.resolve,
   });
-  return { groups, bundles, policy };
+  return { groups, bundles, internal, policy };
 };
 
 interface Data {
+  readonly state: StateSource;
   readonly watcher: CatalogueWatcher;
   readonly transactionLog: TransactionLog;
   readonly health: Health;
@@ -56,11 +80,10 @@ interface Data {
 
 const openData = async (
   settings: OutwaySettings,
-  log: Log,
+  { log, lifecycle, clock }: Running,
   sources: Sources,
-  lifecycle: Lifecycle,
 ): Promise<Data> => {
-  const { groups, bundles, policy } = sources;
+  const { groups, bundles, internal, policy } = sources;
   const health = new Health();
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const transactionLog = await openTransactionLog({
@@ -68,19 +91,27 @@ const openData = async (
     groupId: groups.current.id,
     software: VERSION,
     log,
-    clock: systemClock,
+    clock,
     allowVolatile: settings.allowVolatileLog,
   });
   lifecycle.onStop("transaction log", () => transactionLog.close());
   health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
   exposeLog(health.registry, transactionLog);
+  const state = await StateSource.open({
+    role: "outway",
+    ...{ groups, bundles, internal, log, lifecycle, clock },
+    address: undefined,
+    file: join(settings.data, "state"),
+    offlineLimitMs: settings.offlineLimit,
+  });
+  exposeState(health, state);
   const file = join(settings.data, "catalogue");
   const watcher = await startWatching({
     groups,
     bundles,
     policy: policy(),
     file,
-    clock: systemClock,
+    clock,
     log,
     lifecycle,
   });
@@ -89,56 +120,98 @@ const openData = async (
     problem: () =>
       watcher.current === undefined ? "no catalogue has been received yet" : undefined,
   });
-  return { watcher, transactionLog, health };
+  return { state, watcher, transactionLog, health };
 };
+
+const createTokens = ({ log, clock }: Running, sources: Sources, { state }: Data): Tokens => {
+  const { groups, bundles, policy } = sources;
+  const asking = { groups, bundles, policy, ownAddress: undefined, clock, log };
+  const tokens = new Tokens({
+    client: openManagerClient(asking),
+    group: () => groups.current,
+    bundle: () => bundles.current,
+    state: () => state.require(),
+    clock,
+    log,
+  });
+  bundles.onChange(() => tokens.certificateChanged());
+  return tokens;
+};
+
+const refusalOf =
+  (state: StateSource, clock: Clock) =>
+  (hash: GrantHash): SchakelError | undefined => {
+    try {
+      return runningRefusal(hash, state.require(), clock.now());
+    } catch (error) {
+      return toSchakelError(error);
+    }
+  };
 
 const createRelay = (
   settings: OutwaySettings,
-  log: Log,
+  running: Running,
   sources: Sources,
   data: Data,
-): Relay<Client> => {
+): Relay<Connected> => {
+  const { log, clock } = running;
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
-  const running = (): number => relay.exchanges;
+  const connections = new InwayConnections();
+  const exchangesRunning = (): number => relay.exchanges;
   const exchanges = new OutwayExchanges({
     group: () => sources.groups.current,
     bundle: () => sources.bundles.current,
     policy: sources.policy,
     catalogue: () => data.watcher.current,
-    picker: new InwayPicker(systemClock),
+    state: data.state,
+    tokens: createTokens(running, sources, data),
+    runningGrants: new RunningGrants(data.state, refusalOf(data.state, clock)),
+    clock,
+    picker: new InwayPicker(clock),
+    connections,
     transactionLog: data.transactionLog,
-    metrics: new ExchangeMetrics(data.health.registry, running),
+    metrics: new ExchangeMetrics(data.health.registry, exchangesRunning),
     log,
     timeouts: settings,
     hostSuffix: settings.hostSuffix,
+    anyHost: !isLoopback(settings.listen.host),
     keepForwarded: settings.keepForwarded,
     exchangesMax: settings.exchangesMax,
-    running,
+    running: exchangesRunning,
   });
-  const relay = new Relay<Client>(exchanges, {
+  const relay = new Relay<Connected>(exchanges, {
     ...RELAY_LIMITS,
     headBytesMax,
     headersMax,
     headTimeoutMs: headTimeout,
     bodyIdleTimeoutMs: idleTimeout,
   });
+  sources.groups.onChange((group) => {
+    connections.endRefused(group, log);
+    // The others were checked by another group or other revocation lists: they are not used again.
+    relay.dropTargets(() => true);
+  });
   return relay;
 };
 
-const listenForClients = (settings: OutwaySettings, relay: Relay<Client>): Server => {
-  const server = createServer({ noDelay: true }, (socket) => relay.accept(socket, LOOPBACK_CLIENT));
-  server.maxConnections = settings.connectionsMax;
-  return server;
-};
-
-const start = async (settings: OutwaySettings, log: Log, lifecycle: Lifecycle): Promise<void> => {
-  const sources = await openSources(settings, log, lifecycle);
-  const data = await openData(settings, log, sources, lifecycle);
-  const relay = createRelay(settings, log, sources, data);
+/**
+ * Starts an outway, which runs until the life cycle stops it. Rejects when it cannot start; what it had started is
+ * then the life cycle's to stop.
+ */
+export const startOutway = async (settings: OutwaySettings, running: Running): Promise<Started> => {
+  const { log, lifecycle, clock } = running;
+  const sources = await openSources(settings, running);
+  const data = await openData(settings, running, sources);
+  const relay = createRelay(settings, running, sources, data);
   lifecycle.onStop("relay", () => relay.close(settings.stopTimeout));
-  const server = listenForClients(settings, relay);
-  const address = await listen(server, settings.listen);
-  lifecycle.onStop("listener", () => void server.close());
+  const { internal } = sources;
+  const { listen, connectionsMax } = settings;
+  const listener = await listenForClients({
+    ...{ internal, relay, connectionsMax, log },
+    address: listen,
+  });
+  lifecycle.onStop("listener", () => listener.close());
+  internal.onChange(() => listener.reload());
 
   startAnnouncing({
     groups: sources.groups,
@@ -146,23 +219,24 @@ const start = async (settings: OutwaySettings, log: Log, lifecycle: Lifecycle): 
     policy: sources.policy(),
     component: settings.name,
     describe: () => ({ kind: "outway" }),
-    clock: systemClock,
+    clock,
     log,
     lifecycle,
   });
   const healthAddress = await serveHealth(data.health, settings.healthListen, lifecycle);
   log.info({ address: formatAddress(healthAddress) }, "health listening");
   log.info(
-    { address: formatAddress(address), peer: sources.bundles.current.identity.peerId },
+    { address: formatAddress(listener.address), peer: sources.bundles.current.identity.peerId },
     "listening",
   );
+  return { address: listener.address, healthAddress };
 };
 
 /** Runs an outway until SIGINT or SIGTERM. Rejects when it cannot start; then nothing of it is left running. */
 export const runOutway = async (settings: OutwaySettings): Promise<void> => {
   const log = createLog("outway", settings.logLevel, settings.logFormat);
   // Closing has a little more time than the exchanges, so that their outcomes are still written.
-  await runUntilSignal(log, settings.stopTimeout + 5_000, (lifecycle) =>
-    start(settings, log, lifecycle),
-  );
+  await runUntilSignal(log, settings.stopTimeout + 5_000, async (lifecycle) => {
+    await startOutway(settings, { log, lifecycle, clock: systemClock });
+  });
 };

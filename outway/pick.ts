@@ -23,23 +23,22 @@ const WEIGHT = 0.2;
 const INWAYS_MAX = 10_000;
 const UNSEEN: Seen = { latencyMs: 0, failedAt: -Infinity };
 
-/** Remembers how the inways did, per address. The directory's word only excludes: it never chooses an identity. */
+/** Remembers how the inways did, per address. The directory's word only ranks: it never chooses an identity. */
 export class InwayPicker {
   readonly #seen = new Map<string, Seen>();
 
   constructor(private readonly clock: Clock) {}
 
-  /** The inways worth trying, best first; empty when the directory saw all of them down. */
+  /** The inways, best first. Those that the directory saw down come last: the provider says that they are there. */
   rank<C extends Candidate>(candidates: readonly C[]): C[] {
     const now = this.clock.monotonic();
-    const ranked = candidates
-      .filter(({ health }) => health !== "down")
-      .map((candidate) => {
-        const seen = this.#seen.get(formatAddress(candidate.address)) ?? UNSEEN;
-        return { candidate, shunned: now - seen.failedAt < SHUN_MS, latencyMs: seen.latencyMs };
-      });
+    const ranked = candidates.map((candidate) => {
+      const seen = this.#seen.get(formatAddress(candidate.address)) ?? UNSEEN;
+      return { candidate, shunned: now - seen.failedAt < SHUN_MS, latencyMs: seen.latencyMs };
+    });
     ranked.sort(
       (a, b) =>
+        Number(a.candidate.health === "down") - Number(b.candidate.health === "down") ||
         Number(a.shunned) - Number(b.shunned) ||
         Number(a.candidate.health === "unknown") - Number(b.candidate.health === "unknown") ||
         a.latencyMs - b.latencyMs,

@@ -17,8 +17,15 @@ export const OUTWAY_SETTINGS = {
     text: "The outway's name, unique among our outways.",
     default: "outway",
   }),
-  listen: setting.loopbackAddress({
-    text: "Where the outway listens for clients of our own organisation; loopback only.",
+  identity: setting.path("DIR", {
+    text: "The outway's identity inside the organisation, as 'schakel enrol' or 'schakel init' makes it.",
+  }),
+  offlineLimit: setting.duration({
+    text: "How long the outway goes on while the organisation's manager is silent.",
+    default: "72h",
+  }),
+  listen: setting.address({
+    text: "Where the outway listens for clients of our own organisation; beyond loopback over TLS, and clients must show who they are.",
     default: "127.0.0.1:8080",
   }),
   hostSuffix: setting.hostName({

@@ -1,8 +1,10 @@
-// How a client says which service it means: by path, or by host name.
-import type { Catalogue, CataloguePeer, CatalogueService } from "../catalogue/catalogue.js";
+// How a client says which service it means: by path, by host name, or with a grant and the service's own path.
+import type { ConnectionGrant } from "../contracts/grant.js";
+import { isLoopback } from "../core/address.js";
 import { SchakelError } from "../core/errors.js";
-import { parseServiceName, type PeerId, type PeerIdRule } from "../core/names.js";
+import { parseServiceName, type PeerId, type PeerIdRule, type ServiceName } from "../core/names.js";
 import { headerValues, type RequestHead } from "../relay/message.js";
+import type { KnownServices } from "./known-services.js";
 
 /** The names a client used, not yet looked up. */
 export interface AddressedService {
@@ -15,11 +17,12 @@ export interface AddressedService {
 }
 
 const CHOICES_MAX = 10;
-const LOOPBACK = /^(localhost|127(\.[0-9]{1,3}){3}|\[::1\])$/;
-
 const hostOf = (head: RequestHead): string => {
   const [host = ""] = headerValues(head.headers, "host");
-  return host.toLowerCase().replace(/:[0-9]*$/, "");
+  return host
+    .toLowerCase()
+    .replace(/:[0-9]*$/, "")
+    .replace(/^\[(.*)\]$/, "$1");
 };
 
 const byHost = (host: string, suffix: string, path: string): AddressedService | undefined => {
@@ -39,37 +42,71 @@ const byPath = (target: string): AddressedService | undefined => {
 };
 
 /** Addresses of services that exist, for somebody who got one wrong. */
-const examples = (catalogue: Lookup | undefined): string[] =>
-  (catalogue?.peers() ?? [])
-    .flatMap(
-      ({ id }) => catalogue?.services(id).map(({ service }) => `/${id}/${service.name}`) ?? [],
-    )
+const examples = (known: KnownServices): string[] =>
+  known
+    .peers()
+    .flatMap((id) => known.services(id).map((service) => `/${id}/${service}`))
     .slice(0, CHOICES_MAX);
 
+/** How requests are addressed at an outway. */
+export interface Addressing {
+  /** What follows `{service}.{peer id}.` in a host name. */
+  readonly suffix: string;
+  /**
+   * Whether any other host may stand in a request: where clients show who they are. On loopback a page in a browser
+   * could have pointed its own name at this machine, so that only loopback's names are taken.
+   */
+  readonly anyHost: boolean;
+  readonly rule: PeerIdRule;
+}
+
+/** The whole path is the service's own: what clients of other FSC outways send with the header Fsc-Grant-Hash. */
+const byGrant = (
+  target: string,
+  { service }: ConnectionGrant,
+  rule: PeerIdRule,
+): AddressedService | undefined => {
+  const [, first] = /^\/([^/?]*)/.exec(target) ?? [];
+  if (first === undefined || rule(first) !== undefined) return undefined;
+  return { peer: service.peer_id, service: service.name, caseless: false, path: target };
+};
+
 /**
- * Takes the address of a request apart: the host `{service}.{peer id}.{suffix}`, or, when the host is
- * loopback, the path `/{peer id}/{service}/{path}`. Any other host is refused: a page in a browser could
- * have pointed its own name at this machine.
+ * Takes the address of a request apart: the host `{service}.{peer id}.{suffix}`, or else the path
+ * `/{peer id}/{service}/{path}`. When a grant was chosen and the path does not begin with a peer id, the whole path
+ * is that of the grant's service.
  *
+ * @param chosen the grant that the client named; undefined when it named none
  * @throws SchakelError ERROR_CODE_ADDRESS_INVALID with up to ten valid addresses
  */
 export const parseTarget = (
   head: RequestHead,
-  suffix: string,
-  catalogue: Lookup | undefined,
+  { suffix, anyHost, rule }: Addressing,
+  known: KnownServices,
+  chosen?: ConnectionGrant,
 ): AddressedService => {
   const host = hostOf(head);
+  const byName = byHost(host, suffix, head.target);
+  const mayBePath =
+    byName === undefined &&
+    !host.endsWith(`.${suffix}`) &&
+    (anyHost || isLoopback(host) || host === "");
   const addressed =
-    LOOPBACK.test(host) || host === "" ? byPath(head.target) : byHost(host, suffix, head.target);
+    byName ??
+    (mayBePath && chosen !== undefined ? byGrant(head.target, chosen, rule) : undefined) ??
+    (mayBePath ? byPath(head.target) : undefined);
   if (addressed !== undefined) return addressed;
   throw new SchakelError("ERROR_CODE_ADDRESS_INVALID", {
     detail: `host "${host}"`,
-    choices: examples(catalogue),
+    choices: examples(known),
   });
 };
 
-/** What looking up needs of the catalogue. */
-export type Lookup = Pick<Catalogue, "peer" | "peers" | "service" | "services">;
+/** A service that is known to exist. */
+export interface LocatedService {
+  readonly peerId: PeerId;
+  readonly name: ServiceName;
+}
 
 /** First those that begin alike, then the rest. */
 const nearest = (names: readonly string[], wanted: string): string[] => {
@@ -80,58 +117,58 @@ const nearest = (names: readonly string[], wanted: string): string[] => {
 
 const findPeer = (
   { peer, caseless }: AddressedService,
-  catalogue: Lookup,
+  known: KnownServices,
   rule: PeerIdRule,
-): CataloguePeer | undefined => {
-  if (caseless) return catalogue.peers().find(({ id }) => id.toLowerCase() === peer);
+): PeerId | undefined => {
+  if (caseless) return known.peerLike(peer);
   const peerId = rule(peer);
-  if (peerId !== undefined) return catalogue.peer(peerId);
+  if (peerId !== undefined) return known.hasPeer(peerId) ? peerId : undefined;
   throw new SchakelError("ERROR_CODE_ADDRESS_INVALID", {
     detail: `"${peer}" is no peer id of this group`,
-    choices: examples(catalogue),
+    choices: examples(known),
   });
 };
 
 const findService = (
   { service: wanted, caseless }: AddressedService,
-  catalogue: Lookup,
+  known: KnownServices,
   peerId: PeerId,
-): CatalogueService | undefined => {
-  if (caseless) {
-    return catalogue.services(peerId).find(({ service }) => service.name.toLowerCase() === wanted);
-  }
+): ServiceName | undefined => {
+  if (caseless) return known.serviceLike(peerId, wanted);
   const name = parseServiceName(wanted);
-  return name === undefined ? undefined : catalogue.service(peerId, name);
+  return name !== undefined && known.hasService(peerId, name) ? name : undefined;
 };
 
 /**
- * Looks an addressed service up in the catalogue.
+ * Looks an addressed service up in the catalogue and the contracts.
  *
- * @throws SchakelError ERROR_CODE_CATALOGUE_UNAVAILABLE when there is none yet, ERROR_CODE_ADDRESS_INVALID
- *   for a peer id that the group's rule does not allow, ERROR_CODE_PEER_NOT_FOUND and
+ * @throws SchakelError ERROR_CODE_CATALOGUE_UNAVAILABLE when there is no catalogue yet and no contract knows it,
+ *   ERROR_CODE_ADDRESS_INVALID for a peer id that the group's rule does not allow, ERROR_CODE_PEER_NOT_FOUND and
  *   ERROR_CODE_SERVICE_NOT_FOUND with up to ten valid ones
  */
 export const locate = (
   addressed: AddressedService,
-  catalogue: Lookup | undefined,
+  known: KnownServices,
   rule: PeerIdRule,
-): CatalogueService => {
-  if (catalogue === undefined) throw new SchakelError("ERROR_CODE_CATALOGUE_UNAVAILABLE");
-  const peer = findPeer(addressed, catalogue, rule);
-  if (peer === undefined) {
-    const ids = catalogue.peers().map(({ id }) => id);
+): LocatedService => {
+  const peerId = findPeer(addressed, known, rule);
+  if (peerId === undefined) {
+    requireCatalogue(known);
     throw new SchakelError("ERROR_CODE_PEER_NOT_FOUND", {
       detail: `"${addressed.peer}"`,
-      choices: nearest(ids, addressed.peer),
+      choices: nearest(known.peers(), addressed.peer),
     });
   }
-  const found = findService(addressed, catalogue, peer.id);
-  if (found === undefined) {
-    const names = catalogue.services(peer.id).map(({ service }) => service.name);
-    throw new SchakelError("ERROR_CODE_SERVICE_NOT_FOUND", {
-      detail: `"${addressed.service}" of peer ${peer.id}`,
-      choices: nearest(names, addressed.service),
-    });
-  }
-  return found;
+  const name = findService(addressed, known, peerId);
+  if (name !== undefined) return { peerId, name };
+  requireCatalogue(known);
+  throw new SchakelError("ERROR_CODE_SERVICE_NOT_FOUND", {
+    detail: `"${addressed.service}" of peer ${peerId}`,
+    choices: nearest(known.services(peerId), addressed.service),
+  });
+};
+
+/** Without a catalogue nobody can say what does not exist. */
+const requireCatalogue = (known: KnownServices): void => {
+  if (!known.hasCatalogue) throw new SchakelError("ERROR_CODE_CATALOGUE_UNAVAILABLE");
 };

@@ -8,6 +8,7 @@ const service = (url: string): Parameters<typeof sourcePath>[0] => ({
   name: parseServiceName("echo") ?? expect.fail(),
   source: new URL(url),
   openapiPath: undefined,
+  published: true,
 });
 
 describe("inway/source", () => {

@@ -17,9 +17,12 @@ describe("outway/pick", () => {
     now = 1_000_000;
   });
 
-  it("leaves out what the directory saw down, and gives nothing when all are", () => {
-    expect(order(picker().rank([inway("a", "down"), inway("b")]))).to.deep.equal(["b"]);
-    expect(picker().rank([inway("a", "down")])).to.deep.equal([]);
+  it("tries what the directory saw down last, also after one that failed, and leaves nothing out", () => {
+    const chosen = picker();
+    chosen.failed(inway("c").address);
+    const candidates = [inway("a", "down"), inway("b", "unknown"), inway("c")];
+    expect(order(chosen.rank(candidates))).to.deep.equal(["b", "c", "a"]);
+    expect(order(chosen.rank([inway("a", "down")]))).to.deep.equal(["a"]);
   });
 
   it("tries those seen up before those not probed yet", () => {

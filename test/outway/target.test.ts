@@ -1,6 +1,7 @@
 // Checks outway/target.ts: what it refuses, then what it does.
 import { expect } from "chai";
 import type { CatalogueService } from "../../catalogue/catalogue.js";
+import type { ConnectionGrant } from "../../contracts/grant.js";
 import { SchakelError, type ErrorCode } from "../../core/errors.js";
 import {
   parseServiceName,
@@ -8,7 +9,8 @@ import {
   PEER_ID_PATTERN_DEFAULT,
   type PeerId,
 } from "../../core/names.js";
-import { locate, parseTarget, type Lookup } from "../../outway/target.js";
+import { KnownServices, type CatalogueLookup } from "../../outway/known-services.js";
+import { locate, parseTarget } from "../../outway/target.js";
 import type { RequestHead } from "../../relay/message.js";
 
 const rule = peerIdRule(PEER_ID_PATTERN_DEFAULT);
@@ -30,13 +32,16 @@ const SERVICES = [
   "Mixed.Case",
   ...Array.from({ length: 12 }, (_, i) => `more-${String(i)}`),
 ].map(service);
-const CATALOGUE: Lookup = {
+const CATALOGUE: CatalogueLookup = {
   peers: () => [{ id: ID, name: "Register", inways: 1, outways: 0 }],
   peer: (id: PeerId) => (id === ID ? { id, name: "Register", inways: 1, outways: 0 } : undefined),
   services: (id: PeerId) => (id === ID ? SERVICES : []),
   service: (id: PeerId, name) =>
     id === ID ? SERVICES.find((found) => found.service.name === name) : undefined,
 };
+
+const KNOWN = new KnownServices(CATALOGUE, undefined);
+const ADDRESSING = { suffix: SUFFIX, anyHost: false, rule };
 
 const request = (target: string, host = "localhost:8080"): RequestHead => ({
   method: "GET",
@@ -45,9 +50,9 @@ const request = (target: string, host = "localhost:8080"): RequestHead => ({
   headers: [["Host", host]],
 });
 const parse = (target: string, host?: string): ReturnType<typeof parseTarget> =>
-  parseTarget(request(target, host), SUFFIX, CATALOGUE);
+  parseTarget(request(target, host), ADDRESSING, KNOWN);
 const find = (target: string, host?: string): string =>
-  locate(parse(target, host), CATALOGUE, rule).service.name;
+  locate(parse(target, host), KNOWN, rule).name;
 const expectCode = (work: () => unknown, code: ErrorCode): SchakelError => {
   let thrown: unknown;
   try {
@@ -149,8 +154,57 @@ describe("outway/target", () => {
 
   it("says that there is no catalogue yet before anything about names", () => {
     expectCode(
-      () => locate(parse(`/${ID}/echo/`), undefined, rule),
+      () => locate(parse(`/${ID}/echo/`), new KnownServices(undefined, undefined), rule),
       "ERROR_CODE_CATALOGUE_UNAVAILABLE",
     );
+  });
+
+  describe("where clients show who they are", () => {
+    const anywhere = { ...ADDRESSING, anyHost: true };
+    it("takes the path under any host", () => {
+      const parsed = parseTarget(request(`/${ID}/echo/a`, "outway.internal"), anywhere, KNOWN);
+      expect(parsed).to.include({ peer: ID, service: "echo", path: "/a" });
+    });
+
+    it("still takes a host with the suffix for an address, and refuses half of one", () => {
+      const half = request(`/${ID}/echo/a`, `echo.${SUFFIX}`);
+      expectCode(() => parseTarget(half, anywhere, KNOWN), "ERROR_CODE_ADDRESS_INVALID");
+    });
+  });
+
+  describe("with a grant that the client names", () => {
+    const grant = {
+      type: "GRANT_TYPE_SERVICE_CONNECTION",
+      service: { type: "SERVICE_TYPE_SERVICE", peer_id: ID, name: SERVICES[0]?.service.name },
+    } as unknown as ConnectionGrant;
+    const withGrant = (target: string, host?: string): ReturnType<typeof parseTarget> =>
+      parseTarget(request(target, host), ADDRESSING, KNOWN, grant);
+
+    for (const target of ["/", "/a/b?c", "//x", "/echo/x", "/%2F?x", "/123/echo"]) {
+      it(`takes ${target} whole for the service`, () => {
+        expect(withGrant(target)).to.include({ peer: ID, service: "echo", path: target });
+      });
+    }
+
+    for (const target of [`/${ID}`, `/${ID}/`, `/${ID}?x`, "*", ""]) {
+      it(`refuses "${target}", which is neither an address nor the service's path`, () => {
+        expectCode(() => withGrant(target), "ERROR_CODE_ADDRESS_INVALID");
+      });
+    }
+
+    it("takes a path that begins with a peer id for an address", () => {
+      const other = "/00000000000000000009/other/x";
+      expect(withGrant(other)).to.include({ service: "other", path: "/x" });
+      expect(withGrant(`/${ID}/echo/x`)).to.include({ service: "echo", path: "/x" });
+    });
+
+    it("takes a host with the suffix for the address", () => {
+      const parsed = withGrant("/x", `other.${ID}.${SUFFIX}`);
+      expect(parsed).to.include({ service: "other", path: "/x" });
+    });
+
+    it("refuses a host that a page could have pointed here", () => {
+      expectCode(() => withGrant("/x", "attacker.example"), "ERROR_CODE_ADDRESS_INVALID");
+    });
   });
 });

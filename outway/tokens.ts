@@ -1,0 +1,192 @@
+// Access tokens of the providers' managers, asked for with the certificate that the outway uses towards inways. One is
+// kept for each grant and certificate: renewed in good time while the old one is used, one request at a time, and
+// asked for again at once when our certificate changes.
+import type { Bundle } from "../certs/bundle.js";
+import type { Group } from "../certs/group.js";
+import type { ComponentState, HeldGrant } from "../component/component-state.js";
+import type { GrantHash } from "../contracts/hash.js";
+import { checkGivenToken } from "../contracts/token-check.js";
+import type { AccessToken } from "../contracts/token.js";
+import { shown } from "../contracts/shown-text.js";
+import type { Clock } from "../core/clock.js";
+import { SchakelError, toSchakelError } from "../core/errors.js";
+import type { Log } from "../core/log.js";
+import { RemoteError, type ManagerClient } from "../fsc/manager-interface.js";
+
+/** A token is not used in the last moments of its life: it has to arrive. */
+const MARGIN_MS = 2_000;
+/** A token that an inway refuses is dropped when it is older than this; another would fare no better before. */
+const DROP_AGE_MS = 1_000;
+const BACKOFF_FIRST_MS = 1_000;
+const BACKOFF_MAX_MS = 10_000;
+const TOKENS_MAX = 10_000;
+
+/** What tokens are asked for with; functions give what may change. */
+export interface TokenParts {
+  readonly client: Pick<ManagerClient, "token">;
+  readonly group: () => Group;
+  readonly bundle: () => Bundle;
+  /** Throws ERROR_CODE_STATE_UNAVAILABLE. */
+  readonly state: () => ComponentState;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A token that was given to us and checked. */
+export interface GivenToken {
+  readonly text: string;
+  readonly token: AccessToken;
+  /** Milliseconds since 1970. */
+  readonly givenAt: number;
+}
+
+interface Failure {
+  readonly error: SchakelError;
+  readonly failures: number;
+  /** On the monotonic clock: before it nobody is asked. */
+  readonly until: number;
+}
+
+/** What is known of the token for one grant with one certificate. */
+interface Entry {
+  readonly grant: GrantHash;
+  given: GivenToken | undefined;
+  asking: Promise<GivenToken> | undefined;
+  failure: Failure | undefined;
+}
+
+/** Gives tokens for grants. */
+export class Tokens {
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(private readonly parts: TokenParts) {}
+
+  /**
+   * The token for a grant and our certificate, from memory when there is one that lasts.
+   *
+   * @throws SchakelError ERROR_CODE_TOKEN_UNAVAILABLE, with what the provider's manager answered
+   */
+  async tokenFor({ hash }: HeldGrant): Promise<GivenToken> {
+    const entry = this.#entry(hash);
+    const { given } = entry;
+    const now = this.parts.clock.now();
+    if (given === undefined || now >= given.token.expires * 1000 - MARGIN_MS) {
+      return await this.#ask(entry);
+    }
+    if (now >= renewalOf(given)) this.#renew(entry);
+    return given;
+  }
+
+  /** Takes back a token that an inway did not take, so that the next exchange asks for another. */
+  drop({ text, token, givenAt }: GivenToken): void {
+    const entry = this.#entries.get(this.#nameOf(token.grantHash));
+    if (entry?.given?.text !== text) return;
+    if (this.parts.clock.now() - givenAt >= DROP_AGE_MS) entry.given = undefined;
+  }
+
+  /** To be called when our certificate has changed: asks anew for every grant that is in use. */
+  certificateChanged(): void {
+    const grants = new Set([...this.#entries.values()].map(({ grant }) => grant));
+    this.#entries.clear();
+    for (const grant of grants) this.#renew(this.#entry(grant));
+  }
+
+  #nameOf(grant: GrantHash): string {
+    return `${this.parts.bundle().identity.certificateThumbprint} ${grant}`;
+  }
+
+  #entry(grant: GrantHash): Entry {
+    const name = this.#nameOf(grant);
+    const entry = this.#entries.get(name) ?? {
+      grant,
+      given: undefined,
+      asking: undefined,
+      failure: undefined,
+    };
+    this.#entries.delete(name);
+    this.#entries.set(name, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > TOKENS_MAX && oldest !== undefined) this.#entries.delete(oldest);
+    return entry;
+  }
+
+  /** Asks without anybody waiting; a failure shows when the token is needed. */
+  #renew(entry: Entry): void {
+    this.#ask(entry).catch(() => undefined);
+  }
+
+  #ask(entry: Entry): Promise<GivenToken> {
+    const { failure } = entry;
+    if (failure !== undefined && this.parts.clock.monotonic() < failure.until) {
+      return Promise.reject(failure.error);
+    }
+    entry.asking ??= this.#askOnce(entry).finally(() => {
+      entry.asking = undefined;
+    });
+    return entry.asking;
+  }
+
+  async #askOnce(entry: Entry): Promise<GivenToken> {
+    try {
+      const given = await this.#request(entry.grant);
+      entry.given = given;
+      entry.failure = undefined;
+      return given;
+    } catch (thrown) {
+      const error = toTokenError(thrown);
+      const failures = (entry.failure?.failures ?? 0) + 1;
+      const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+      entry.failure = { error, failures, until: this.parts.clock.monotonic() + waitMs };
+      this.parts.log.warn({ grant: entry.grant, reason: error.message, failures }, "no token");
+      throw error;
+    }
+  }
+
+  async #request(hash: GrantHash): Promise<GivenToken> {
+    const { client, group, bundle, state, clock } = this.parts;
+    const { grant } = state().grant(hash) ?? unavailable("the contract is known no more");
+    const { peer_id: peerId, name } = grant.service;
+    const address = state().managers.get(peerId);
+    if (address === undefined) return unavailable(`no manager of peer ${peerId} is known`);
+    const { identity } = bundle();
+    const text = await client.token({ peerId, address }, hash);
+    const verdict = checkGivenToken(text, {
+      groupId: group().id,
+      peerIdRule: group().peerIdRule,
+      servicePeerId: peerId,
+      certificateThumbprint: identity.certificateThumbprint,
+      serviceName: name,
+      now: clock.now(),
+      grantHash: hash,
+      outwayPeerId: identity.peerId,
+    });
+    if (verdict.ok) return { text, token: verdict.token, givenAt: clock.now() };
+    return unavailable(
+      `the token that the manager of peer ${peerId} gave is not right: ${verdict.reason}`,
+    );
+  }
+}
+
+/** From when on another token is asked for: a third of its life is left. */
+const renewalOf = ({ token: { expires }, givenAt }: GivenToken): number =>
+  givenAt + ((expires * 1000 - givenAt) * 2) / 3;
+
+const unavailable = (detail: string): never => {
+  throw new SchakelError("ERROR_CODE_TOKEN_UNAVAILABLE", { detail });
+};
+
+const toTokenError = (thrown: unknown): SchakelError => {
+  if (thrown instanceof RemoteError) {
+    const { endpoint, status, code, detail } = thrown;
+    const answered = `${String(status)} ${code ?? ""} ${detail}`.replaceAll(/ +/g, " ").trim();
+    return new SchakelError("ERROR_CODE_TOKEN_UNAVAILABLE", {
+      detail: `the manager of peer ${endpoint.peerId} answered ${shown(answered, 500)}`,
+      cause: thrown,
+    });
+  }
+  if (thrown instanceof SchakelError) return toSchakelError(thrown);
+  return new SchakelError("ERROR_CODE_TOKEN_UNAVAILABLE", {
+    detail: "the manager of the providing peer could not be reached",
+    cause: thrown,
+  });
+};
