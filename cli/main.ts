@@ -17,6 +17,7 @@ import { register as registerLog } from "./log.js";
 import { register as registerLook } from "./look.js";
 import { register as registerManager } from "./manager.js";
 import { register as registerOutway } from "./outway.js";
+import { register as registerPeer } from "./peer.js";
 import { register as registerService } from "./service.js";
 
 const program = new Command("schakel")
@@ -50,6 +51,7 @@ registerLog(program);
 registerLook(program);
 registerManager(program);
 registerOutway(program);
+registerPeer(program);
 registerService(program);
 
 program.parse();
