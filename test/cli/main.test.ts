@@ -9,11 +9,20 @@ import { TestGroup, type TestPeer } from "../support/pki.js";
 import { schakel } from "../support/schakel.js";
 
 const COMMANDS = [
+  ...["approve", "list", "reject", "request", "revoke", "show", "withdraw"].map((name) => [
+    "access",
+    name,
+  ]),
+  ...["add", "list", "remove"].map((name) => ["access", "rule", name]),
+  ["audit", "list"],
   ["ca", "init"],
   ["cert", "request"],
   ["cert", "sign"],
   ["cert", "show"],
   ["cert", "verify"],
+  ...["add", "list", "remove"].map((name) => ["client", name]),
+  ["component", "list"],
+  ...["list", "propose", "show", "sign"].map((name) => ["contract", name]),
   ["directory"],
   ["directory", "query"],
   ["enrol"],
@@ -23,7 +32,11 @@ const COMMANDS = [
   ["inway"],
   ["log", "show"],
   ["log", "tail"],
+  ["manager"],
   ["outway"],
+  ["peer"],
+  ["peers", "list"],
+  ...["add", "list", "publish", "remove", "withdraw"].map((name) => ["service", name]),
 ];
 
 describe("cli/main", function () {
