@@ -58,6 +58,17 @@ const readOptional = (optional: readonly Der[]): Extensions => {
   return readExtensions(sequence);
 };
 
+const EC_KEY = "1.2.840.10045.2.1";
+
+// A curve is named, not written out (RFC 5480, 2.1.1): what a key writes out may be a curve of its own making.
+const checkCurve = (key: Der): void => {
+  const [algorithm] = childrenOf(key);
+  const [oid, parameters] = childrenOf(expectTag(algorithm, TAG.sequence));
+  if (readOid(oid) === EC_KEY && parameters?.tag !== TAG.oid) {
+    throw new CertificateError("a key on a curve without a name");
+  }
+};
+
 const read = (der: Uint8Array): CertificateFields => {
   const [tbs, outer, signature, ...after] = childrenOf(readDer(der, TAG.sequence));
   expectTag(signature, TAG.bitString);
@@ -69,6 +80,7 @@ const read = (der: Uint8Array): CertificateFields => {
   if (!algorithm.bytes.equals(expectTag(inner, TAG.sequence).bytes)) {
     throw new CertificateError("the certificate names two different signature algorithms");
   }
+  checkCurve(expectTag(key, TAG.sequence));
   const [from, to] = childrenOf(expectTag(validity, TAG.sequence));
   const issuerBytes = expectTag(issuer, TAG.sequence).bytes;
   const subjectBytes = expectTag(subject, TAG.sequence).bytes;

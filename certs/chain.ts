@@ -10,6 +10,7 @@ import {
   sharedProblems,
 } from "./certificate-rules.js";
 import { PEER_PURPOSES, type Purpose } from "./extensions.js";
+import { certifiesHost, hostNamesOf } from "./identity.js";
 import { isIssuedBy } from "./issued-by.js";
 import type { RevocationList } from "./revocation-list.js";
 import { revocationProblems } from "./revocation.js";
@@ -30,6 +31,8 @@ export interface Trust {
 export interface PathOptions {
   /** What each certificate must allow where it is limited; both TLS purposes unless given. */
   readonly purposes?: readonly Purpose[] | undefined;
+  /** A host name that the first certificate must have in its subjectAltName. */
+  readonly name?: string | undefined;
   /** How long after its nextUpdate a revocation list still counts, in milliseconds; a day unless given. */
   readonly graceMs?: number | undefined;
 }
@@ -72,6 +75,15 @@ const ownProblems = (
   });
 };
 
+const nameProblems = (path: readonly X509Certificate[], name: string | undefined): string[] => {
+  const [leaf] = path;
+  if (leaf === undefined || name === undefined) return [];
+  const dnsNames = hostNamesOf(leaf);
+  if (certifiesHost({ dnsNames }, name)) return [];
+  const names = dnsNames.length === 0 ? "none" : dnsNames.slice(0, 20).join(", ");
+  return named(path, 0, [`the name ${JSON.stringify(name)} is not in it (names are: ${names})`]);
+};
+
 // Several anchors may have the name and key that a chain ends at: one that holds is enough.
 const pathsOf = (
   chain: readonly X509Certificate[],
@@ -86,11 +98,11 @@ const problemsOfPath = (
   path: readonly X509Certificate[],
   trust: Trust,
   now: number,
-  { purposes = PEER_PURPOSES, graceMs }: PathOptions,
+  { purposes = PEER_PURPOSES, graceMs, name }: PathOptions,
 ): string[] => {
   const unreadable = path.flatMap((each, index) => named(path, index, readingProblems(each)));
   if (unreadable.length > 0) return unreadable;
-  const own = ownProblems(path, purposes, now);
+  const own = [...ownProblems(path, purposes, now), ...nameProblems(path, name)];
   // What revocation lists say of a path counts once it is one.
   if (own.length > 0) return own;
   return revocationProblems(path, trust.revocationLists, now, { graceMs, otherCas: trust.anchors });
@@ -100,7 +112,7 @@ const problemsOfPath = (
  * All that is wrong with the path from a peer's certificate to one of the anchors; empty when it holds.
  * Checked are: each link's names (byte for byte), key identifiers and signature, and an anchor at its end;
  * dates, the anchor's too; version, serial and strict DER; CA flag, key usage and path length of issuers;
- * that the first is no CA's and may sign; the purposes where they are limited; keys and signature
+ * that the first is no CA's, may sign and has the name; the purposes where they are limited; keys and signature
  * algorithms; no critical extension that is not understood, no name or policy constraints; and the
  * revocation lists (`revocationProblems`).
  *

@@ -4,7 +4,15 @@ import forge from "node-forge";
 import { recordIssued, type Ca } from "./ca.js";
 import { CertificateError } from "./certificate-error.js";
 import { PEER_PURPOSES, type Purpose } from "./extensions.js";
-import { dnsNames, nameOf, peerSubject, publicHalf, signWith } from "./forge.js";
+import {
+  checkCrlUrl,
+  distributionPoint,
+  dnsNames,
+  nameOf,
+  peerSubject,
+  publicHalf,
+  signWith,
+} from "./forge.js";
 import { checkSubject, type CertificateRequest } from "./request.js";
 import { newSerial } from "./serial.js";
 
@@ -17,6 +25,8 @@ export interface Issuance {
   readonly notAfter: Date;
   /** Both TLS purposes unless given. */
   readonly purposes?: readonly Purpose[] | undefined;
+  /** Where the CA's list is; the address that the CA was made with unless given. */
+  readonly crlUrl?: string | undefined;
 }
 
 /** What an issued certificate says. */
@@ -28,6 +38,8 @@ export interface Issued {
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly purposes: readonly Purpose[];
+  /** Where the CA's revocation list is; undefined for no such extension. */
+  readonly crlUrl?: string | undefined;
 }
 
 const checkDates = (ca: Ca, { notBefore, notAfter }: Issued): void => {
@@ -70,6 +82,7 @@ export const signCertificate = async (ca: Ca, issued: Issued): Promise<X509Certi
       name: "authorityKeyIdentifier",
       keyIdentifier: issuer.generateSubjectKeyIdentifier().getBytes(),
     },
+    ...distributionPoint(issued.crlUrl),
     ...(issued.names.length === 0
       ? []
       : [dnsNames([...new Set(issued.names.map((name) => name.toLowerCase()))])]),
@@ -90,11 +103,14 @@ export const signCertificate = async (ca: Ca, issued: Issued): Promise<X509Certi
 export const issueCertificate = async (
   ca: Ca,
   request: CertificateRequest,
-  { names, notBefore, notAfter, purposes = PEER_PURPOSES }: Issuance,
+  issuance: Issuance,
 ): Promise<X509Certificate> => {
+  const { names, notBefore, notAfter, purposes = PEER_PURPOSES, crlUrl = ca.crlUrl } = issuance;
+  if (crlUrl !== undefined) checkCrlUrl(crlUrl);
   if (names.length === 0) throw new CertificateError("a certificate needs at least one name");
   checkSubject(request, names);
   const { publicKey, peerId, organisation } = request;
   const subject = peerSubject(peerId, organisation);
-  return await signCertificate(ca, { publicKey, subject, names, notBefore, notAfter, purposes });
+  const shared = { names, notBefore, notAfter, purposes, crlUrl };
+  return await signCertificate(ca, { publicKey, subject, ...shared });
 };

@@ -1,7 +1,8 @@
 // The check of a certificate that the manager gives to a component: it is taken into use only when it is
 // the component's own and holds.
-import { X509Certificate, type KeyObject } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { CertificateError } from "./certificate-error.js";
+import { parseCertificate } from "./pem.js";
 import { internalIdentityOf, type InternalIdentity } from "./internal-identity.js";
 import { checkInternalPath } from "./internal-path.js";
 
@@ -26,18 +27,6 @@ export interface ReceivedChain {
   readonly identity: InternalIdentity;
 }
 
-const parse = (der: Uint8Array): X509Certificate => {
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(der);
-  } catch (cause) {
-    throw new CertificateError("the manager gave a certificate that cannot be read", { cause });
-  }
-  // OpenSSL also takes PEM, and ignores what follows a certificate.
-  if (certificate.raw.equals(der)) return certificate;
-  throw new CertificateError("the manager gave a certificate that is not DER");
-};
-
 /**
  * Checks what the manager gave.
  *
@@ -51,9 +40,9 @@ export const checkReceived = (
   if (!anchor.raw.equals(received.caCertificate)) {
     throw new CertificateError("the manager gave a certificate of another CA");
   }
-  const leaf = parse(received.certificate);
-  const chain = [leaf, ...received.issuerChain.map(parse)];
-  checkInternalPath(chain, anchor, Date.now());
+  const leaf = parseCertificate(received.certificate);
+  const chain = [leaf, ...received.issuerChain.map(parseCertificate)];
+  checkInternalPath(chain, anchor, Date.now(), "client authentication");
   if (!leaf.checkPrivateKey(key)) {
     throw new CertificateError("the manager gave a certificate for another key");
   }

@@ -121,7 +121,7 @@ const word = (text: string): string =>
   /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 const nextSteps = ({ folder, name, organisation, peerId }: Options): string => {
-  const at = (file: string): string => word(`${folder}/${file}`);
+  const at = (file: string): string => word(join(folder, file));
   const names = name.map((each) => `--name ${each}`).join(" ");
   return `Made ${folder} for ${organisation} (peer ${peerId}): a key, its request, an internal CA, and certificates for an inway, an outway and the command line.
 
@@ -131,7 +131,7 @@ Next:
   2. The signed certificate, followed by its intermediates, belongs at ${at("certificate.pem")}. Check it:
        $ schakel cert verify --group ${at("group.json")} --cert ${at("certificate.pem")} --key ${at("private.key")}
   3. Start manager, inway and outway together:
-       $ schakel peer --folder ${word(folder)} --address ${name[0] ?? "HOST"}:8443
+       $ schakel peer --folder ${at(".")} --address ${name[0] ?? "HOST"}:8443
   4. In another terminal, see that the manager answers:
        $ schakel service list --identity ${at("identities/cli")}
   5. Give every further inway, outway or colleague an identity of their own:

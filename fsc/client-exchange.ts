@@ -120,6 +120,8 @@ export const exchange = async (parts: Exchanging, outgoing: Outgoing): Promise<A
   try {
     const response = await send(parts, outgoing, socket);
     const body = await bodyOf(response, outgoing.answerBytesMax);
+    // A body without a length ends with the connection, also when it was we who ended it.
+    late.signal.throwIfAborted();
     return { status: response.statusCode ?? 0, headers: firstValues(response), body };
   } catch (error) {
     throw late.signal.aborted ? timeout : error;

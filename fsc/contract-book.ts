@@ -172,15 +172,15 @@ export class ContractBook {
     this.#wakeUp();
   }
 
-  /** Makes signatures again where our certificate was replaced, tries what is due, and resolves when all has been tried. */
+  /** Makes signatures again where our certificate was replaced, tries what is due, and resolves when that has been tried. */
   async deliverDue(): Promise<void> {
     await this.#renew();
-    await this.#rounds.start();
-    await this.#rounds.settled();
+    const { served } = await this.#rounds.start();
+    await served;
   }
 
   async #renew(): Promise<void> {
-    for (const contract of await this.#own.renew()) this.#tell(contract);
+    await this.#own.renew((contract) => this.#tell(contract));
     await this.#certificates.loadFormer();
   }
 
@@ -204,9 +204,9 @@ export class ContractBook {
         this.#wake = new AbortController();
         const { signal } = this.#wake;
         await this.#renew();
-        const waitMs = await this.#rounds.start();
+        const { nextMs } = await this.#rounds.start();
         if (!lifecycle.signal.aborted)
-          await pause(Math.min(waitMs ?? LOOK_AGAIN_MS, LOOK_AGAIN_MS), signal);
+          await pause(Math.min(nextMs ?? LOOK_AGAIN_MS, LOOK_AGAIN_MS), signal);
         return 0;
       },
     });

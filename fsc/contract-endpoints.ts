@@ -5,7 +5,7 @@ import { parseGrantHash } from "../contracts/hash.js";
 import { emptyReply, type Endpoint } from "./endpoint.js";
 import { listReply } from "./list-reply.js";
 import type { ContractQuery, SubmissionKind } from "./manager-interface.js";
-import { FIRST_PAGE, pageQuery, type Parameters } from "./queries.js";
+import { NO_PAGE, pageQuery, type Parameters } from "./queries.js";
 import { contractGroup } from "./wire.js";
 
 const SUBMISSION = { type: "application/json", bytesMax: SUBMISSION_BYTES_MAX };
@@ -35,7 +35,7 @@ const contractQuery = (parameters: Parameters): ContractQuery => {
   // Hashes overrule all other parameters.
   return grantHashes.length === 0
     ? { ...page, grantType, grantHashes }
-    : { ...FIRST_PAGE, grantType: undefined, grantHashes };
+    : { ...NO_PAGE, grantType: undefined, grantHashes };
 };
 
 /** GET /contracts: those that the caller is a party of. */

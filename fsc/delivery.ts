@@ -36,8 +36,18 @@ const BROKEN_MS = 30_000;
 const textOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH_MAX);
 
-/** One try: what came of it, or why the party's manager gave no answer at all. */
+/** One try: what came of it, or why the party's manager gave no answer, to this or anything. */
 type Tried = { readonly outcome: DeliveryOutcome } | { readonly silence: string };
+
+/** What `DeliveryRounds.start` has begun. */
+export interface Begun {
+  /** Resolves when the parties that were begun have been served; never rejects. */
+  readonly served: Promise<void>;
+  /** How long until something else is due, in milliseconds; undefined when nothing is known to be. */
+  readonly nextMs: number | undefined;
+}
+
+const nothing = Promise.resolve();
 
 /** Serves the queue. */
 export class DeliveryRounds {
@@ -73,24 +83,26 @@ export class DeliveryRounds {
   /**
    * Begins to serve the parties that something is due for, as many as may be served at a time.
    *
-   * @returns how long, in milliseconds, until something else is due; undefined when nothing is
+   * Resolves when they are being served.
    */
-  async start(): Promise<number | undefined> {
+  async start(): Promise<Begun> {
     const { db, clock, limits } = this.#parts;
+    let served = nothing;
     const free = limits.partiesAtOnce - this.#busy.size;
     const parties = free > 0 ? await dueParties(db, this.#query, free) : [];
     if (parties.length > 0) {
       const held = await this.#lease.hold();
-      if (held.token === undefined) return held.until - clock.now();
-      for (const party of parties) this.#begin(party, held.token);
+      const { token } = held;
+      if (token === undefined) return { served: nothing, nextMs: held.until - clock.now() };
+      served = Promise.all(parties.map((party) => this.#begin(party, token))).then(() => undefined);
     }
     // When none is free, the end of one that is served is what to wait for.
-    if (this.#busy.size >= limits.partiesAtOnce) return undefined;
-    const next = await nextDue(db, this.#query);
-    return next === undefined ? undefined : Math.max(0, next - clock.now());
+    const isFull = this.#busy.size >= limits.partiesAtOnce;
+    const next = isFull ? undefined : await nextDue(db, this.#query);
+    return { served, nextMs: next === undefined ? undefined : Math.max(0, next - clock.now()) };
   }
 
-  #begin(party: PeerId, token: number): void {
+  #begin(party: PeerId, token: number): Promise<void> {
     this.#busy.add(party);
     const running = this.#serve(party, token)
       .catch((error: unknown) => {
@@ -104,6 +116,7 @@ export class DeliveryRounds {
         this.#finished();
       });
     this.#running.add(running);
+    return running;
   }
 
   /** Resolves when all that `start` has begun has ended. */
@@ -160,7 +173,8 @@ export class DeliveryRounds {
     } catch (error) {
       const { hash, type } = row;
       log.info({ err: error, party, hash, type }, "a signature was not delivered");
-      if (!(error instanceof RemoteError)) return { silence: textOf(error) };
+      const hasAnswered = error instanceof RemoteError && error.status < 500;
+      if (!hasAnswered) return { silence: textOf(error) };
       return { outcome: this.#failed(await this.#answer(error, contract), row.failures + 1) };
     }
   }

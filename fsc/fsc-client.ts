@@ -66,7 +66,6 @@ export interface ClientParts {
 const SMALL_BYTES_MAX = 64 * 1024;
 const TOKEN_ANSWER_BYTES_MAX = TOKEN_BYTES_MAX + SMALL_BYTES_MAX;
 const JSON_TYPES = /^application\/(?:[a-z0-9.-]+\+)?json(?:\s*;.*)?$/i;
-const CODE_HEADER = "fsc-error-code";
 
 type Parameter = readonly [name: string, value: string | undefined];
 
@@ -255,7 +254,7 @@ class FscClient implements ManagerClient {
     );
     const { status, body: found } = answered;
     if (status >= 200 && status < 300 && found !== undefined) return { ...answered, body: found };
-    const { code, detail } = answers.readError(answered.headers.get(CODE_HEADER), found);
+    const { code, detail } = answers.readError(answered.headers.get("fsc-error-code"), found);
     throw new RemoteError(to, status, code, detail ?? problemOf(answered));
   }
 

@@ -27,6 +27,7 @@ export class FscConnection {
   #isLingering = false;
   #timer: NodeJS.Timeout | undefined;
   #quietBytes = 0;
+  readonly #openedAt = performance.now();
 
   constructor(
     readonly socket: TLSSocket,
@@ -37,13 +38,16 @@ export class FscConnection {
     // node:http ends a connection by destroying it, which resets it when the peer is still sending.
     Object.defineProperty(socket, "destroySoon", { value: () => this.#linger() });
     socket.setNoDelay(true);
-    socket.once("close", () => clearTimeout(this.#timer));
+    socket.once("close", () => {
+      clearTimeout(this.#timer);
+      for (const incoming of this.#requests) incoming.end();
+    });
     this.#awaitHead();
   }
 
   /** Whether the answer that is sent next is the last of the connection. */
   get isLast(): boolean {
-    return this.#isLast;
+    return this.#isLast || performance.now() - this.#openedAt > this.limits.connectionAgeMs;
   }
 
   /** A request's head has come. */
@@ -56,6 +60,7 @@ export class FscConnection {
   /** A request has been answered, or its connection has gone. */
   ended(incoming: Incoming): void {
     this.#requests.delete(incoming);
+    incoming.end();
     if (this.#requests.size > 0 || this.#isLingering) return;
     if (this.#isLast) this.#linger();
     else this.#awaitHead();

@@ -5,7 +5,7 @@ import { emptyReply, jsonReply, type Endpoint } from "./endpoint.js";
 import { UNUSED_BODY_BYTES_MAX } from "./fsc-limits.js";
 import { listReply } from "./list-reply.js";
 import type { ListedPeer, PublishedService } from "./manager-interface.js";
-import { FIRST_PAGE, pageQuery, type Parameters } from "./queries.js";
+import { NO_PAGE, pageQuery, type Parameters } from "./queries.js";
 
 const NAME_LENGTH_MAX = 255;
 
@@ -48,7 +48,7 @@ export const listPeers: Endpoint = ({ parameters }, { handlers, group, limits })
   const query =
     peerIds.length === 0
       ? { ...page, nameContains, peerIds }
-      : { ...FIRST_PAGE, nameContains: undefined, peerIds };
+      : { ...NO_PAGE, nameContains: undefined, peerIds };
   return listReply({
     name: "peers",
     limit: query.limit,

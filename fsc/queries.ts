@@ -134,6 +134,9 @@ export const FIRST_PAGE: PageQuery = {
   sortOrder: "descending",
 };
 
+/** What stands in the place of a page where FSC has none: as much as a page may have. */
+export const NO_PAGE: PageQuery = { ...FIRST_PAGE, limit: PAGE_LIMIT_MAX };
+
 /**
  * Which page is asked for. What a cursor holds is for whoever gave it.
  *

@@ -142,11 +142,12 @@ class Methods {
       nameContains: nameContains === "" ? undefined : nameContains,
     });
     const peers: wire.KnownPeer[] = [];
-    for (const { id, name, managerAddress } of items) {
+    for (const { id, name, managerAddress, refusal } of items) {
       const { seenAt, fscVersion } = await this.parts.presence.presence(id);
       peers.push({
         ...{ id, name, managerAddress: formatAddress(managerAddress), fscVersion },
-        seenAtMs: BigInt(seenAt),
+        ...{ seenAtMs: BigInt(seenAt), lastRefusal: refusal?.text ?? "" },
+        lastRefusalAtMs: BigInt(refusal?.at ?? 0),
       });
     }
     return { peers, nextPageToken: nextCursor ?? "" };
@@ -161,8 +162,8 @@ class Methods {
     const records = await this.parts.audit.list(before, limit);
     const last = records.at(-1)?.number ?? 1;
     return {
-      records: records.map(({ number, at, ...act }) => ({
-        ...{ ...act, number: BigInt(number), atMs: BigInt(at) },
+      records: records.map(({ number, at, request: subject, ...act }) => ({
+        ...{ ...act, subject, number: BigInt(number), atMs: BigInt(at) },
       })),
       nextPageToken: records.length < limit || last === 1 ? "" : String(last),
     };
@@ -200,11 +201,11 @@ export const administrationService = (
     action: string,
     roles: readonly Role[],
     work: (request: Req) => Promise<Res>,
-    subject: (request: Req) => object = (request) => request,
+    shownOf: (request: Req) => object = (request) => request,
   ) =>
     server.unary((request: Req, caller, metadata) => {
       const actor = actorOf(caller, metadata, roles);
-      const entry = { ...actor, action, subject: subjectOf(subject(request)) };
+      const entry = { ...actor, action, request: subjectOf(shownOf(request)) };
       return parts.audit.record(entry, () => work(request));
     });
 

@@ -24,7 +24,7 @@ export interface Act extends Actor {
   /** The method, for example "RequestAccess". */
   readonly action: string;
   /** The request as JSON without secrets. */
-  readonly subject: string;
+  readonly request: string;
 }
 
 /** An act with when it began and how it ended. */
@@ -111,12 +111,13 @@ export class AuditLog {
       .orderBy("number", "desc")
       .limit(limit)
       .execute();
-    return rows.map(({ number, at_ms, user_name, component, action, subject, outcome }) => ({
-      ...{ number, at: at_ms, user: user_name, component, action, subject, outcome },
+    return rows.map((row) => ({
+      ...{ number: row.number, at: row.at_ms, user: row.user_name, component: row.component },
+      ...{ action: row.action, request: row.request, outcome: row.outcome },
     }));
   }
 
-  async #begin({ user, component, action, subject }: Act): Promise<number> {
+  async #begin({ user, component, action, request }: Act): Promise<number> {
     const { db, groupId, clock } = this.#with;
     // One statement: no two acts get one number, and no number is left out.
     const next = sql<number>`(select coalesce(max(number), 0) + 1 from manager_audit where group_id = ${groupId})`;
@@ -124,7 +125,7 @@ export class AuditLog {
       .insertInto("manager_audit")
       .values({
         ...{ group_id: groupId, number: next, at_ms: clock.now(), user_name: user },
-        ...{ component, action, subject, outcome: "" },
+        ...{ component, action, request, outcome: "" },
       })
       .returning("number")
       .executeTakeFirstOrThrow();

@@ -57,7 +57,7 @@ export class AutomaticAccess {
     if (rule === undefined) return;
     const act = {
       ...{ user: `rule ${rule.id}`, component: "", action: "SignContract" },
-      subject: JSON.stringify({ hash: contract.hash, kind: "accept" }),
+      request: JSON.stringify({ hash: contract.hash, kind: "accept" }),
     };
     try {
       await audit.record(act, () => book.decide(contract.hash, "accept"));

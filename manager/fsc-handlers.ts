@@ -41,7 +41,7 @@ export interface FscHandlerParts {
   readonly bundles: BundleSource;
   readonly book: ContractBook;
   readonly peerBook: PeerBook;
-  readonly peers: Pick<Peers, "seen">;
+  readonly peers: Pick<Peers, "seen" | "describe">;
   /** Our certificates, each with its issuers, the one in use first. */
   readonly certificates: () => readonly (readonly X509Certificate[])[];
   /** Where the connected inways are that offer a service of ours. */
@@ -93,7 +93,9 @@ export class FscHandlers implements ManagerHandlers {
     hashInUrl: string | undefined,
   ): Promise<void> {
     await this.#with.book.receive(kind, submission, from, hashInUrl);
-    await this.#with.peers.seen(from.identity.peerId);
+    const { peers } = this.#with;
+    await peers.seen(from.identity.peerId);
+    peers.describe(from.identity.peerId);
   }
 
   async listContracts(query: ContractQuery, caller: PeerIdentity): Promise<Page<Contract>> {

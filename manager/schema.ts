@@ -59,7 +59,7 @@ export interface ManagerSchema {
     readonly user_name: string;
     readonly component: string;
     readonly action: string;
-    readonly subject: string;
+    readonly request: string;
     /** Empty until the act has ended. */
     readonly outcome: string;
   };
@@ -139,7 +139,7 @@ const createAudit = async (db: Kysely<unknown>): Promise<void> => {
     .addColumn("user_name", "text", (column) => column.notNull())
     .addColumn("component", "text", (column) => column.notNull())
     .addColumn("action", "varchar(100)", (column) => column.notNull())
-    .addColumn("subject", "text", (column) => column.notNull())
+    .addColumn("request", "text", (column) => column.notNull())
     .addColumn("outcome", "varchar(100)", (column) => column.notNull())
     .addPrimaryKeyConstraint("manager_audit_key", ["group_id", "number"])
     .execute();

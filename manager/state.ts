@@ -96,17 +96,21 @@ const openTables = async (
   return db;
 };
 
+/** Which addresses of other organisations may be dialled now. */
+export const policyOf = (settings: ManagerSettings, { groups }: Sources): DialPolicy => ({
+  ports: settings.allowAnyPort ? undefined : groups.current.ports,
+  privateAddresses: settings.allowPrivateAddresses,
+  hosts: settings.resolve,
+});
+
 const openContracts = async (
   settings: ManagerSettings,
-  { groups, bundles, own }: Sources,
+  sources: Sources,
   { log, lifecycle, clock }: Surroundings,
   { db, services }: { readonly db: ManagerDatabase; readonly services: Services },
 ): Promise<Pick<ManagerState, "book" | "peerBook" | "peers">> => {
-  const policy = (): DialPolicy => ({
-    ports: settings.allowAnyPort ? undefined : groups.current.ports,
-    privateAddresses: settings.allowPrivateAddresses,
-    hosts: settings.resolve,
-  });
+  const { groups, bundles, own } = sources;
+  const policy = (): DialPolicy => policyOf(settings, sources);
   const client = openManagerClient({
     ...{ groups, bundles, policy, ownAddress: settings.address, clock, log },
   });

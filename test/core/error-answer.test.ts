@@ -1,11 +1,11 @@
 // What an answer of ours holds, and what it never does.
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { expect } from "chai";
-import { errorAnswer, grpcError } from "../../core/error-answer.js";
+import { errorAnswer, grpcError, oauthErrorAnswer } from "../../core/error-answer.js";
 import { ERRORS, errorRow, SchakelError, type Domain, type ErrorCode } from "../../core/errors.js";
 import { newTransactionId } from "../../core/names.js";
 
-const DOMAINS: readonly Domain[] = ["outway", "inway", "directory"];
+const DOMAINS: readonly Domain[] = ["outway", "inway", "manager", "directory"];
 const uses = (Object.keys(ERRORS) as ErrorCode[]).flatMap((code) =>
   DOMAINS.filter((domain) => errorRow(code).at[domain] !== undefined).map((domain) => ({
     code,
@@ -69,6 +69,25 @@ describe("core/error-answer", () => {
   it("says which methods there are when one is not supported", () => {
     const answer = errorAnswer(new SchakelError("ERROR_CODE_METHOD_UNSUPPORTED"), "outway");
     expect(new Map(answer.headers).get("Allow")).to.match(/^GET, /);
+  });
+
+  it("lists the methods that the error names", () => {
+    const error = new SchakelError("ERROR_CODE_METHOD_UNSUPPORTED", { choices: ["GET", "POST"] });
+    expect(new Map(errorAnswer(error, "manager").headers).get("Allow")).to.equal("GET, POST");
+  });
+
+  it("answers an OAuth error with 400, in the characters of RFC 6749, for nobody to keep", () => {
+    const description = 'a "b" \\ c\r\nX: y \u{1f600}\u00e9';
+    const { status, headers, body } = oauthErrorAnswer("invalid_scope", description);
+    expect(status).to.equal(400);
+    expect(bodyOf(body)).to.deep.equal({
+      error: "invalid_scope",
+      error_description: "a 'b' / c??X: y ??",
+    });
+    const lines = new Map<string, string>(headers.map(([name, value]) => [name, value]));
+    expect(lines.get("Cache-Control")).to.equal("no-store");
+    expect(lines.get("Content-Length")).to.equal(String(body.length));
+    expect(lines.has("Fsc-Error-Code")).to.equal(false);
   });
 
   const statuses: readonly (readonly [ErrorCode, grpcStatus])[] = [

@@ -3,6 +3,8 @@ import { expect } from "chai";
 import { once } from "node:events";
 import type { TLSSocket } from "node:tls";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
+import type { FscLimits } from "../../fsc/fsc-limits.js";
+import { contentOf, publication } from "../support/fsc-contracts.js";
 import {
   connectTo,
   readAnswer,
@@ -38,15 +40,18 @@ describe("fsc/fsc-server within its limits", function () {
     members = await Members.create();
   });
 
-  beforeEach(async () => {
+  const start = async (limits: Partial<FscLimits> = {}): Promise<void> => {
     slow = await TestManager.start(members, {
-      limits: {
-        ...{ headTimeoutMs: 300, bodyTimeoutMs: 300, lingerMs: 200, drainMs: 10_000 },
-        ...{ connectionsPerPeerMax: 4, requestsPerPeerMax: 2 },
-      },
+      limits: { connectionsPerPeerMax: 4, requestsPerPeerMax: 2, lingerMs: 5_000, ...limits },
     });
-  });
+  };
 
+  const restart = async (limits: Partial<FscLimits>): Promise<void> => {
+    await slow.close();
+    await start(limits);
+  };
+
+  beforeEach(() => start());
   afterEach(() => slow.close());
   after(() => members.remove());
 
@@ -64,6 +69,7 @@ describe("fsc/fsc-server within its limits", function () {
   };
 
   it("refuses a body that does not come with 408", async () => {
+    await restart({ bodyTimeoutMs: 300 });
     const answer = await ask(
       requestText(
         "POST /v1/contracts",
@@ -80,16 +86,19 @@ describe("fsc/fsc-server within its limits", function () {
   });
 
   it("refuses a head that does not come with 408", async () => {
+    await restart({ headTimeoutMs: 1_000 });
     const answer = await ask(Buffer.from("GET /v1/peer HTTP/1.1\r\nHost: a"));
     messageOf(answer, "ERROR_CODE_REQUEST_TIMEOUT");
   });
 
   it("ends a connection on which nothing comes, without an answer", async () => {
+    await restart({ headTimeoutMs: 300 });
     const socket = await open();
     expect(String(await readToEnd(socket))).to.equal("");
   });
 
   it("refuses a second head that trickles on an open connection", async () => {
+    await restart({ headTimeoutMs: 1_500 });
     const socket = await open();
     socket.write(MORE);
     socket.write("GET /v1/peer HTTP/1.1\r\nX-Slow: ");
@@ -122,7 +131,7 @@ describe("fsc/fsc-server within its limits", function () {
     slow.handlers.work = () => new Promise((resolve) => waiting.push(resolve));
     const sockets = await Promise.all([open(), open()]);
     const answers = sockets.map((socket) => {
-      socket.write(ANNOUNCE);
+      socket.write(String(ANNOUNCE).replace("keep-alive", "close"));
       return readToEnd(socket);
     });
     await until("two requests are running", () => waiting.length === 2);
@@ -185,6 +194,85 @@ describe("fsc/fsc-server within its limits", function () {
     expect([status, headers.get("connection")]).to.deep.equal([200, "close"]);
     await closed;
     expect(slow.server.connections).to.equal(0);
+  });
+
+  it("reads no further request after one that is malformed", async () => {
+    const socket = await open();
+    const odd = requestText("GET /v1/peer", { Connection: "keep-alive", Host: ["a", "b"] });
+    socket.write(Buffer.concat([odd, MORE]));
+    const all = String(await readToEnd(socket));
+    expect(all.match(/HTTP\/1\.1 [0-9]{3}/g)).to.deep.equal(["HTTP/1.1 400"]);
+  });
+
+  it("ends a connection on which a body is to come that nobody wants", async () => {
+    const socket = await open();
+    const headers = { "Content-Length": "1000", Connection: "keep-alive" };
+    socket.write(requestText("PUT /v1/announce", headers, "x"));
+    messageOf(readAnswer(await readToEnd(socket)), "ERROR_CODE_ADDRESS_NOT_ALLOWED");
+  });
+
+  it("lets a peer that sends too much read why, when it has sent it all", async () => {
+    await restart({ lingerMs: 30_000 });
+    const socket = await open();
+    const form = { "Content-Type": "application/x-www-form-urlencoded" };
+    const request = requestText("POST /v1/token", form, Buffer.alloc(16 * 1024 * 1024));
+    await new Promise<void>((resolve, reject) => {
+      socket.write(request, (error) => (error ? reject(error) : resolve()));
+    });
+    messageOf(readAnswer(await readToEnd(socket)), "ERROR_CODE_BODY_TOO_LARGE");
+  });
+
+  it("counts more header lines than node:http keeps by itself", async () => {
+    await restart({ headersMax: 1500 });
+    const lines = { "X-Many": Array<string>(1600).fill("") };
+    const answer = await ask(requestText("GET /v1/peer", lines));
+    expect(messageOf(answer, "ERROR_CODE_REQUEST_HEAD_TOO_LARGE")).to.contain("1500");
+  });
+
+  const answerAtLength = (): void => {
+    const { provider, other } = members.bundles;
+    const grant = publication({
+      ...{ directory: provider.identity.peerId, service: other.identity.peerId, name: "echo" },
+      properties: { note: "x".repeat(900_000) },
+    });
+    const none = { accept: new Map(), reject: new Map(), revoke: new Map() };
+    const contract = { content: contentOf(members.group, [grant]), signatures: none };
+    slow.handlers.contracts = () => ({ items: Array(20).fill(contract), nextCursor: undefined });
+  };
+
+  const askAtLength = async (): Promise<TLSSocket> => {
+    const socket = await open();
+    socket.write(requestText("GET /v1/contracts"));
+    return socket;
+  };
+
+  it("ends a connection on which an answer is not read", async () => {
+    await restart({ pageBytesMax: 1e8, sendTimeoutMs: 300 });
+    answerAtLength();
+    const socket = await askAtLength();
+    await until("it was asked", () => slow.handlers.queries.length === 1);
+    await until("the connection is gone", () => slow.server.connections === 0);
+    socket.destroy();
+  });
+
+  it("counts a request until its answer has been read, or its connection has gone", async () => {
+    await restart({ pageBytesMax: 1e8 });
+    answerAtLength();
+    const sockets = [await askAtLength(), await askAtLength()];
+    await until("both were asked", () => slow.handlers.queries.length === 2);
+    messageOf(await ask(LAST), "ERROR_CODE_LIMIT_EXCEEDED");
+    const [first, second] = sockets as [TLSSocket, TLSSocket];
+    expect((await readToEnd(first)).length).to.be.greaterThan(18_000_000);
+    second.destroy();
+    await until("another is answered", async () => (await ask(LAST)).status === 200);
+  });
+
+  it("ends a connection that is older than allowed, with the answer that is due", async () => {
+    await restart({ connectionAgeMs: 0, lingerMs: 200 });
+    const socket = await open();
+    socket.write(MORE);
+    const { status, headers } = readAnswer(await readToEnd(socket));
+    expect([status, headers.get("connection")]).to.deep.equal([200, "close"]);
   });
 
   it("goes on when a peer leaves in the middle of a body", async () => {

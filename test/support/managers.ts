@@ -88,6 +88,9 @@ export class Organisation {
     });
   }
 
+  /** Flags of a test beside the usual ones. */
+  more: Readonly<Record<string, string | boolean>> = {};
+
   /** The flags with which it is started. */
   flags(): Record<string, string | boolean> {
     const { host, port } = this.address;
@@ -97,7 +100,7 @@ export class Organisation {
       ...{ listen: `127.0.0.1:${port}`, address: `${host}:${port}` },
       ...{ internalListen: "127.0.0.1:0", healthListen: "127.0.0.1:0", resolve: this.around.hosts },
       ...{ allowPrivateAddresses: true, allowAnyPort: true, announceInterval: "1s" },
-      stopTimeout: "2s",
+      ...{ stopTimeout: "2s", ...this.more },
     };
   }
 
@@ -179,6 +182,18 @@ export class Organisations {
 
   /** Makes and starts organisations; the first is the directory. */
   static async start(count: number, clock: Clock = systemClock): Promise<Organisations> {
+    const organisations = await Organisations.prepare(count, clock);
+    try {
+      for (const each of organisations.all) await each.start();
+    } catch (error) {
+      await organisations.remove();
+      throw error;
+    }
+    return organisations;
+  }
+
+  /** Makes organisations whose managers do not run yet; the first is the directory. */
+  static async prepare(count: number, clock: Clock = systemClock): Promise<Organisations> {
     const about = await Promise.all(
       Array.from({ length: count }, async (_, at) => ({
         peerId: String(at + 1).padStart(20, "0"),
@@ -201,14 +216,7 @@ export class Organisations {
       await made.prepare();
       all.push(made);
     }
-    const organisations = new Organisations(group, all);
-    try {
-      for (const each of all) await each.start();
-    } catch (error) {
-      await organisations.remove();
-      throw error;
-    }
-    return organisations;
+    return new Organisations(group, all);
   }
 
   /** The organisation at a place, the directory at 0. */
