@@ -14,7 +14,8 @@ export const openssl = async (...args: string[]): Promise<string> =>
   (await run("openssl", args)).stdout;
 
 /** The keys that are made. */
-export type KeyKind = "rsa:1024" | "rsa:2048" | "P-256" | "P-384" | "secp256k1" | "ed25519";
+export type KeyKind =
+  "rsa:1024" | "rsa:2048" | "P-256" | "P-384" | "P-521" | "secp256k1" | "ed25519";
 
 /** The files of an issuer. */
 export interface Issuer {
