@@ -11,6 +11,7 @@ import {
   PROPERTIES_BYTES_MAX,
   PROPERTIES_DEPTH_MAX,
   PROTOCOLS,
+  SERVICE_TYPES,
   serviceDelegator,
   type GrantData,
   type Outway,
@@ -224,6 +225,16 @@ describe("a grant", () => {
     read(connection({ service: delegatedService(PROVIDER) }));
     read(publication({ directory: { peer_id: PROVIDER } }));
     read(delegatedPublication({ delegator: { peer_id: DIRECTORY } }));
+  });
+});
+
+describe("the type of a service", () => {
+  it("is one of two, and there, as FSC's OpenAPI file has it and an example of its text has not", () => {
+    expect(SERVICE_TYPES).to.deep.equal(["SERVICE_TYPE_SERVICE", "SERVICE_TYPE_DELEGATED_SERVICE"]);
+    for (const type of SERVICE_TYPES) {
+      const delegator = type === SERVICE_TYPES[1] ? { delegator: { peer_id: OTHER } } : {};
+      read(service({ type, ...delegator }));
+    }
   });
 });
 

@@ -8,6 +8,7 @@ import {
   checkSigner,
   checkUrlHash,
   GRANTS_MAX,
+  mixesFamilies,
   type ContentExpectations,
 } from "../../contracts/validate.js";
 import {
@@ -158,6 +159,16 @@ describe("a new contract", () => {
     expect(() =>
       checkContent(contentOf([connection()], edge), { ...expected, now: NOW + 1000 }),
     ).to.throw(ContractRefusal, "has passed");
+  });
+
+  it("never has grants of both families", () => {
+    const all = [connection(), delegatedConnection(), publication(), delegatedPublication()];
+    for (const one of all) {
+      for (const two of all) {
+        const families = new Set([one, two].map((grant) => "outway" in grant));
+        expect(mixesFamilies(contentOf([one, two]))).to.equal(families.size === 2);
+      }
+    }
   });
 
   it("may have both connections, and both publications", () => {
