@@ -15,7 +15,7 @@ export const JWKS_BYTES_MAX = 1024 * 1024;
 /** How many keys a JWK set may have. */
 export const JWKS_KEYS_MAX = 50;
 
-/** The members that may hold a certificate's thumbprint: RFC 7517's, and the misspelt one of FSC's OpenAPI file. */
+/** The members that may hold a certificate's thumbprint: RFC 7517's, which we write, and the misspelt one of FSC's OpenAPI file. */
 export const JWK_THUMBPRINTS = [THUMBPRINT_HEADER, "x5t#s256"] as const;
 
 /** One key of a JWK set. Only its form has been checked: `checkPath` and revocation are the caller's. */
@@ -67,7 +67,7 @@ export const jwksOf = (chains: readonly (readonly X509Certificate[])[]): object 
       use: "sig",
       kid: thumbprint,
       x5c: withoutRoot(chain).map(({ raw }) => raw.toString("base64")),
-      [THUMBPRINT_HEADER]: thumbprint,
+      [JWK_THUMBPRINTS[0]]: thumbprint,
     };
   }),
 });
