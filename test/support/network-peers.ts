@@ -80,8 +80,6 @@ export class NetworkOrganisation {
   #administrator: Administrator | undefined;
 
   private constructor(
-    readonly name: OrganisationName,
-    readonly peer: TestPeer,
     readonly pki: InternalPki,
     /** The data folder of its manager. */
     readonly data: string,
@@ -90,11 +88,7 @@ export class NetworkOrganisation {
   ) {}
 
   /** Makes the folders as `schakel init` does. */
-  static async prepare(
-    group: TestGroup,
-    name: OrganisationName,
-    peer: TestPeer,
-  ): Promise<NetworkOrganisation> {
+  static async prepare(group: TestGroup, name: OrganisationName): Promise<NetworkOrganisation> {
     const [pki, fsc, internal] = await Promise.all([
       InternalPki.create(`${name} in the network`),
       freePort(),
@@ -104,7 +98,7 @@ export class NetworkOrganisation {
     await mkdir(data, { recursive: true });
     await cp(pki.caDir, join(data, "internal-ca"), { recursive: true });
     await cp(await pki.identity("manager", "manager"), join(data, "identity"), { recursive: true });
-    return new NetworkOrganisation(name, peer, pki, data, { fsc, internal });
+    return new NetworkOrganisation(pki, data, { fsc, internal });
   }
 
   /** An identity folder for a component. */

@@ -11,6 +11,7 @@ import {
   SignatureKind,
   type Contract,
 } from "../../proto/gen/schakel/manager/v1/administration.js";
+import { askToken } from "./as-manager.js";
 import {
   certified,
   contentBytes,
@@ -117,8 +118,7 @@ export class Network {
     const peers = Object.fromEntries(made) as Network["peers"];
     const organisations = await Promise.all(
       (["provider", "consumer", "stranger"] as const).map(
-        async (name) =>
-          [name, await NetworkOrganisation.prepare(group, name, peers[name])] as const,
+        async (name) => [name, await NetworkOrganisation.prepare(group, name)] as const,
       ),
     );
     return new Network(
@@ -237,6 +237,22 @@ export class Network {
     const kind = SignatureKind.SIGNATURE_KIND_REVOKE;
     const administrator = await this.administrator(by);
     await administrator.call("signContract", { hash: this.contract.hash, kind });
+  }
+
+  /** The hash of the grant that gives the consumer a service. */
+  grantHash(service = "echo"): string {
+    const hash = this.contract?.grantHashes[this.services.indexOf(service)];
+    if (hash === undefined) throw new Error(`there is no grant for ${service}`);
+    return hash;
+  }
+
+  /** A token that the provider's manager gives the consumer for a service. */
+  async token(service = "echo"): Promise<string> {
+    const { files, peerId } = this.peers.consumer;
+    const asked = { port: this.organisations.provider.ports.fsc, files, peerId };
+    const answer = await askToken({ ...asked, grantHash: this.grantHash(service) });
+    if (answer.status !== 200) throw new Error(`no token: ${answer.text}`);
+    return String(answer.json()["access_token"]);
   }
 
   /** Waits until an outway's call for a service is answered by its source. */
