@@ -1,13 +1,12 @@
 // Signatures over bytes with the key of a peer's certificate, and their check with nothing at hand
 // but the group's anchors.
-import { constants, sign, verify, type KeyObject, type X509Certificate } from "node:crypto";
+import { constants, sign, verify, type KeyObject } from "node:crypto";
 import type { Bundle } from "./bundle.js";
 import { CertificateError } from "./certificate-error.js";
 import { publicKeyOf } from "./certificate-fields.js";
-import { CERTIFICATE_BYTES_MAX, CHAIN_LENGTH_MAX, checkPath } from "./chain.js";
 import type { Group } from "./group.js";
-import { identityOf, type PeerIdentity } from "./identity.js";
-import { parseCertificate } from "./pem.js";
+import type { PeerIdentity } from "./identity.js";
+import { readWireChain } from "./wire-chain.js";
 
 const SIGNATURE_BYTES_MAX = 1024;
 
@@ -45,15 +44,6 @@ const withScheme = (key: KeyObject) => {
 export const signBytes = (bundle: Bundle, purpose: string, bytes: Uint8Array): Buffer =>
   sign("sha256", preimage(purpose, bytes), withScheme(bundle.key));
 
-const parseWithin = (der: Uint8Array): X509Certificate => {
-  if (der.length > CERTIFICATE_BYTES_MAX) {
-    throw new CertificateError(
-      `a certificate of ${String(der.length)} bytes, allowed are ${String(CERTIFICATE_BYTES_MAX)}`,
-    );
-  }
-  return parseCertificate(der);
-};
-
 /**
  * Checks a signature made by `signBytes`: the path from its certificate to an anchor of the group at
  * this moment, revocation lists too, and the signature itself with the scheme that the certificate's key allows.
@@ -65,22 +55,13 @@ const parseWithin = (der: Uint8Array): X509Certificate => {
  */
 export const verifySigned = (signed: Signed, group: Group, now: number): PeerIdentity => {
   const { chain, signature, purpose, bytes } = signed;
-  if (chain.length < 1 || chain.length > CHAIN_LENGTH_MAX) {
-    throw new CertificateError(
-      `a chain of ${String(chain.length)} certificates, allowed are 1 to ${String(CHAIN_LENGTH_MAX)}`,
-    );
-  }
   if (signature.length > SIGNATURE_BYTES_MAX) {
     throw new CertificateError(
       `a signature of ${String(signature.length)} bytes, allowed are ${String(SIGNATURE_BYTES_MAX)}`,
     );
   }
-  const certificates = chain.map(parseWithin);
-  checkPath(certificates, group, now);
-  const [leaf] = certificates;
-  if (leaf === undefined) throw new CertificateError("there is no certificate");
-  const identity = identityOf(leaf, group.peerIdRule);
-  const key = withScheme(publicKeyOf(leaf));
+  const { certificate, identity } = readWireChain(chain, group, now);
+  const key = withScheme(publicKeyOf(certificate));
   if (!verify("sha256", preimage(purpose, bytes), key, signature)) {
     throw new CertificateError(`the signature is not by the key of peer ${identity.peerId}`);
   }

@@ -5,8 +5,8 @@ import { systemClock } from "../core/clock.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal } from "../core/lifecycle.js";
 import { createLog } from "../core/log.js";
+import { BookHandlers } from "../fsc/book-handlers.js";
 import { FscServer } from "../fsc/fsc-server.js";
-import { FscHandlers } from "./fsc-handlers.js";
 import { listenForManagers } from "./fsc-listener.js";
 import type { Components } from "./component-service.js";
 import { serveInternally, type InternalSide } from "./internal-server.js";
@@ -53,8 +53,12 @@ const serveFsc = async (
   const { log, lifecycle, clock, components, lists } = more;
   const { groups, bundles } = sources;
   const { book, peerBook, peers, certificates } = state;
-  const handlers = new FscHandlers({
-    ...{ groups, bundles, book, peerBook, peers, clock },
+  const handlers = new BookHandlers({
+    ...{ groups, bundles, book, peerBook, clock },
+    called: async (peer, submitted) => {
+      await peers.seen(peer);
+      if (submitted) peers.describe(peer);
+    },
     certificates: () => certificates.chains(),
     inwaysOf: (service) => components.inwaysOf(service),
     tokenLifetimeMs: settings.tokenLifetime,

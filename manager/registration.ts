@@ -3,7 +3,7 @@ import { CertificateError } from "../certs/certificate-error.js";
 import type { Group } from "../certs/group.js";
 import { certifiesHost, type PeerIdentity } from "../certs/identity.js";
 import type { InternalIdentity } from "../certs/internal-identity.js";
-import { identityOfChain } from "../certs/sent-chain.js";
+import { readWireChain } from "../certs/wire-chain.js";
 import { formatAddress, parseAddress, type Address } from "../core/address.js";
 import { SchakelError } from "../core/errors.js";
 import type { ComponentName, PeerId, Thumbprint } from "../core/names.js";
@@ -41,7 +41,7 @@ const invalid = (detail: string, cause?: unknown): SchakelError =>
 const peerOf = (chain: readonly Uint8Array[], { group, now, peerId }: RegistrationRules) => {
   let identity: PeerIdentity;
   try {
-    identity = identityOfChain(chain, group, now);
+    identity = readWireChain(chain, group, now).identity;
   } catch (cause) {
     if (!(cause instanceof CertificateError)) throw cause;
     throw invalid(`certificate_chain is refused: ${cause.message}`, cause);

@@ -18,7 +18,7 @@ import type { GroupSource } from "../certs/group.js";
 import { readText } from "../certs/read-file.js";
 import type { RevocationList } from "../certs/revocation-list.js";
 import { REVOCATION_GRACE_MS } from "../certs/revocation.js";
-import { startRestartable, type Restartable } from "../catalogue/restartable.js";
+import { startRestartable, type Restartable } from "../core/restartable.js";
 import type { Clock } from "../core/clock.js";
 import type { DialPolicy } from "../core/dial.js";
 import { writeFileDurably } from "../core/durable-file.js";

@@ -19,7 +19,7 @@ import { AutomaticAccess } from "./automatic.js";
 import { Clients } from "./clients.js";
 import { ManagerFeed } from "./component-feed.js";
 import { ContractCounts } from "./contract-counts.js";
-import { contractsOf } from "./contract-list.js";
+import { contractsOf } from "../fsc/all-contracts.js";
 import type { ComponentSchema } from "./component-store.js";
 import type { EnrolmentSchema } from "./enrolment-store.js";
 import { OwnCertificates } from "./own-certificates.js";

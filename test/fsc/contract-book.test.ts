@@ -338,7 +338,8 @@ describe("fsc/contract-book", () => {
     expect([first.items.length, second.items.length]).to.deep.equal([3, 1]);
     expect(second.nextCursor).to.equal(undefined);
     expect((await anna.book.findGrant(grant))?.contract.hash).to.equal(hashes[2]);
-    expect(await anna.book.findGrant(`${grant.slice(0, -1)}A` as GrantHash)).to.equal(undefined);
+    const unknown = `${grant.slice(0, -1)}${grant.endsWith("A") ? "Q" : "A"}` as GrantHash;
+    expect(await anna.book.findGrant(unknown)).to.equal(undefined);
     for (const text of [hashes[1]!, hashes[1]!.slice(5, 20)]) {
       expect((await anna.book.findByPrefix(text)).map(({ hash }) => hash)).to.deep.equal([
         hashes[1],

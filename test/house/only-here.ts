@@ -90,6 +90,11 @@ const TLS_OPTIONS = new Set([
   "pfx",
   "SNICallback",
 ]);
+/** Files in which the name of an option is a member of something else, with why. */
+const OTHER_MEMBERS = new Map([
+  ["component/read-message.ts", "crl is a member of the manager's messages"],
+  ["component/write-message.ts", "crl is a member of the manager's messages"],
+]);
 /** Functions that take TLS options, and the files that may hand them the options of certs/. */
 const TLS_FUNCTIONS = new Map<string, readonly string[]>([
   ["tls:createServer", ["core/tls-server.ts"]],
@@ -126,6 +131,7 @@ export const tlsOptions: Rule = (source) => {
     if (readProperty(node) === "createSsl") return "makes gRPC credentials of its own";
     const name = writtenProperty(node);
     if (name === undefined || !TLS_OPTIONS.has(name)) return undefined;
+    if (OTHER_MEMBERS.get(source.path)?.startsWith(`${name} `) === true) return undefined;
     if (isHandedOn(node, source, imports)) return undefined;
     // The dialling function repeats the one option without which all others mean nothing.
     const insists =
