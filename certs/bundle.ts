@@ -116,7 +116,7 @@ const checkChain = async (
   const identity = attempt(problems, `${path}: the certificate is no peer's: `, () =>
     identityOf(leaf, group.peerIdRule),
   );
-  problems.push(...pathProblems(chain, group.anchors, now).map((each) => `${path}: ${each}`));
+  problems.push(...pathProblems(chain, group, now).map((each) => `${path}: ${each}`));
   if (identity === undefined) return { chain };
   if (name !== undefined) problems.push(...checkName(identity, name));
   return { chain, identity };

@@ -1,14 +1,34 @@
 // The fields of an X.509 certificate that Node.js does not give, or gives only as joined text.
 import type { KeyObject, X509Certificate } from "node:crypto";
 import { CertificateError } from "./certificate-error.js";
-import { childrenOf, expectTag, readDer, readOid, TAG } from "./der.js";
+import {
+  childrenOf,
+  expectTag,
+  readDer,
+  readIntegerHex,
+  readOid,
+  readSmallInteger,
+  readTime,
+  TAG,
+  type Der,
+} from "./der.js";
 import { describeName, readName, type Attribute } from "./distinguished-name.js";
 import { readExtensions, type Extensions } from "./extensions.js";
 
 /** A certificate taken apart (RFC 5280, 4.1). */
 export interface CertificateFields {
+  /** 1, 2 or 3. */
+  readonly version: number;
+  /** The content of the INTEGER in hexadecimal. */
+  readonly serial: string;
+  /** Milliseconds since 1970. */
+  readonly notBefore: number;
+  readonly notAfter: number;
   readonly issuer: readonly Attribute[];
   readonly subject: readonly Attribute[];
+  /** The Name elements as they stand in the certificate: names are the same when these bytes are. */
+  readonly issuerBytes: Buffer;
+  readonly subjectBytes: Buffer;
   /** Whether subject and issuer are the same bytes. */
   readonly selfIssued: boolean;
   /** The SubjectPublicKeyInfo as it stands in the certificate. */
@@ -18,25 +38,65 @@ export interface CertificateFields {
   readonly extensions: Extensions;
 }
 
+const readVersion = (fields: Der[]): number => {
+  if (fields[0]?.tag !== TAG.explicit(0)) return 1;
+  const [version, ...rest] = childrenOf(expectTag(fields.shift(), TAG.explicit(0)));
+  const value = readSmallInteger(version) + 1;
+  if (rest.length > 0 || (value !== 2 && value !== 3)) {
+    throw new CertificateError("a version that certificates do not have");
+  }
+  return value;
+};
+
+// After the key only the extensions may follow: unique ids of issuer and subject are obsolete, and no
+// certificate may have them (RFC 5280, 4.1.2.8).
+const readOptional = (optional: readonly Der[]): Extensions => {
+  const [extensions, ...rest] = optional;
+  if (extensions === undefined) return new Map();
+  const [sequence, ...more] = childrenOf(expectTag(extensions, TAG.explicit(3)));
+  if (rest.length > 0 || more.length > 0) throw new CertificateError("fields after the extensions");
+  return readExtensions(sequence);
+};
+
+const EC_KEY = "1.2.840.10045.2.1";
+
+// A curve is named, not written out (RFC 5480, 2.1.1): what a key writes out may be a curve of its own making.
+const checkCurve = (key: Der): void => {
+  const [algorithm] = childrenOf(key);
+  const [oid, parameters] = childrenOf(expectTag(algorithm, TAG.sequence));
+  if (readOid(oid) === EC_KEY && parameters?.tag !== TAG.oid) {
+    throw new CertificateError("a key on a curve without a name");
+  }
+};
+
 const read = (der: Uint8Array): CertificateFields => {
-  const [tbs, outer] = childrenOf(readDer(der, TAG.sequence));
+  const [tbs, outer, signature, ...after] = childrenOf(readDer(der, TAG.sequence));
+  expectTag(signature, TAG.bitString);
+  if (after.length > 0) throw new CertificateError("fields after the signature");
   const fields = [...childrenOf(expectTag(tbs, TAG.sequence))];
-  if (fields[0]?.tag === TAG.explicit(0)) fields.shift();
-  const [, inner, issuer, , subject, key, ...optional] = fields;
+  const version = readVersion(fields);
+  const [serial, inner, issuer, validity, subject, key, ...optional] = fields;
   const algorithm = expectTag(outer, TAG.sequence);
   if (!algorithm.bytes.equals(expectTag(inner, TAG.sequence).bytes)) {
     throw new CertificateError("the certificate names two different signature algorithms");
   }
-  const extensions = optional.find(({ tag }) => tag === TAG.explicit(3));
+  checkCurve(expectTag(key, TAG.sequence));
+  const [from, to] = childrenOf(expectTag(validity, TAG.sequence));
+  const issuerBytes = expectTag(issuer, TAG.sequence).bytes;
+  const subjectBytes = expectTag(subject, TAG.sequence).bytes;
   return {
+    version,
+    serial: readIntegerHex(serial),
+    notBefore: readTime(from),
+    notAfter: readTime(to),
     issuer: readName(issuer),
     subject: readName(subject),
-    selfIssued: expectTag(issuer, TAG.sequence).bytes.equals(
-      expectTag(subject, TAG.sequence).bytes,
-    ),
+    issuerBytes,
+    subjectBytes,
+    selfIssued: issuerBytes.equals(subjectBytes),
     publicKeyInfo: expectTag(key, TAG.sequence).bytes,
     signatureAlgorithm: readOid(childrenOf(algorithm)[0]),
-    extensions: extensions === undefined ? new Map() : readExtensions(childrenOf(extensions)[0]),
+    extensions: readOptional(optional),
   };
 };
 

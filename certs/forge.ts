@@ -2,6 +2,7 @@
 // that stays in node:crypto.
 import { createPublicKey, sign, type KeyObject, type X509Certificate } from "node:crypto";
 import forge from "node-forge";
+import { CertificateError } from "./certificate-error.js";
 import { fieldsOf } from "./certificate-fields.js";
 import { TAG } from "./der.js";
 import { ATTRIBUTE, readText } from "./distinguished-name.js";
@@ -52,6 +53,26 @@ export const dnsNames = (names: readonly string[]): Readonly<Record<string, unkn
   name: "subjectAltName",
   altNames: names.map((value) => ({ type: 2, value })),
 });
+
+const URL_MAX = 500;
+
+/** Throws CertificateError unless the text is an http or https URL that may stand in a certificate. */
+export const checkCrlUrl = (text: string): void => {
+  const plain = /^https?:\/\/[\x21-\x7e]+$/.test(text) && text.length <= URL_MAX;
+  if (!plain || !URL.canParse(text)) {
+    throw new CertificateError(
+      `the address of revocation lists must be an http or https URL of at most ${String(URL_MAX)} ASCII characters`,
+    );
+  }
+};
+
+/** The extension that says where the issuer's revocation list is; none without an address. */
+export const distributionPoint = (
+  crlUrl: string | undefined,
+): readonly Readonly<Record<string, unknown>>[] =>
+  crlUrl === undefined
+    ? []
+    : [{ name: "cRLDistributionPoints", altNames: [{ type: 6, value: crlUrl }] }];
 
 /** The public half of an RSA key. */
 export const publicHalf = (key: KeyObject): forge.pki.PublicKey => {

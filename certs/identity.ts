@@ -112,11 +112,17 @@ export const identityOf = (certificate: X509Certificate, rule: PeerIdRule): Peer
   });
 };
 
+/** The DNS names of a certificate that are host names, in lower case. Throws CertificateError when malformed. */
+export const hostNamesOf = (certificate: X509Certificate): readonly string[] =>
+  dnsNamesOf(fieldsOf(certificate).extensions)
+    .filter(isCertificateName)
+    .map((name) => name.toLowerCase());
+
 /**
  * Whether a host name is one of a peer's certificate, without regard to case. A name that begins with
  * "*." stands for exactly one label in its place (RFC 9525, 6.3). An IP address is never a name.
  */
-export const certifiesHost = (identity: PeerIdentity, host: string): boolean => {
+export const certifiesHost = (identity: Pick<PeerIdentity, "dnsNames">, host: string): boolean => {
   const wanted = host.toLowerCase();
   if (!isHostName(wanted)) return false;
   const parent = wanted.slice(wanted.indexOf("."));

@@ -4,7 +4,15 @@ import forge from "node-forge";
 import { recordIssued, type Ca } from "./ca.js";
 import { CertificateError } from "./certificate-error.js";
 import { PEER_PURPOSES, type Purpose } from "./extensions.js";
-import { dnsNames, nameOf, peerSubject, publicHalf, signWith } from "./forge.js";
+import {
+  checkCrlUrl,
+  distributionPoint,
+  dnsNames,
+  nameOf,
+  peerSubject,
+  publicHalf,
+  signWith,
+} from "./forge.js";
 import { checkSubject, type CertificateRequest } from "./request.js";
 import { newSerial } from "./serial.js";
 
@@ -17,10 +25,13 @@ export interface Issuance {
   readonly notAfter: Date;
   /** Both TLS purposes unless given. */
   readonly purposes?: readonly Purpose[] | undefined;
+  /** Where the CA's list is; the address that the CA was made with unless given. */
+  readonly crlUrl?: string | undefined;
 }
 
 const checkIssuance = (ca: Ca, request: CertificateRequest, issuance: Issuance): void => {
-  const { names, notBefore, notAfter } = issuance;
+  const { names, notBefore, notAfter, crlUrl } = issuance;
+  if (crlUrl !== undefined) checkCrlUrl(crlUrl);
   if (names.length === 0) throw new CertificateError("a certificate needs at least one name");
   checkSubject(request, names);
   if (notAfter <= notBefore) {
@@ -68,6 +79,7 @@ export const issueCertificate = async (
       name: "authorityKeyIdentifier",
       keyIdentifier: issuer.generateSubjectKeyIdentifier().getBytes(),
     },
+    ...distributionPoint(issuance.crlUrl ?? ca.crlUrl),
     dnsNames([...new Set(issuance.names.map((name) => name.toLowerCase()))]),
   ]);
   signWith(ca.issuingKey, certificate, () => certificate.tbsCertificate);

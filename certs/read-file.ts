@@ -19,12 +19,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads a UTF-8 text file whole.
+ * Reads a file whole.
  *
  * @param bytesMax how large it may be
  * @throws FileError when it cannot be read or is larger
  */
-export const readText = async (path: string, bytesMax: number): Promise<string> => {
+export const readBytes = async (path: string, bytesMax: number): Promise<Buffer> => {
   let bytes: Buffer;
   try {
     // One byte more than allowed is enough to know that the file is too large, also when it has no end.
@@ -36,5 +36,9 @@ export const readText = async (path: string, bytesMax: number): Promise<string> 
   if (bytes.length > bytesMax) {
     throw new FileError(path, `it is larger than ${String(bytesMax)} bytes`);
   }
-  return bytes.toString("utf8");
+  return bytes;
 };
+
+/** Reads a UTF-8 text file whole, as `readBytes` does. */
+export const readText = async (path: string, bytesMax: number): Promise<string> =>
+  (await readBytes(path, bytesMax)).toString("utf8");

@@ -1,12 +1,13 @@
 // Signatures over bytes with the key of a peer's certificate, and their check with nothing at hand
 // but the group's anchors.
-import { constants, sign, verify, X509Certificate, type KeyObject } from "node:crypto";
+import { constants, sign, verify, type KeyObject, type X509Certificate } from "node:crypto";
 import type { Bundle } from "./bundle.js";
 import { CertificateError } from "./certificate-error.js";
 import { publicKeyOf } from "./certificate-fields.js";
 import { CERTIFICATE_BYTES_MAX, CHAIN_LENGTH_MAX, checkPath } from "./chain.js";
 import type { Group } from "./group.js";
 import { identityOf, type PeerIdentity } from "./identity.js";
+import { parseCertificate } from "./pem.js";
 
 const SIGNATURE_BYTES_MAX = 1024;
 
@@ -44,27 +45,18 @@ const withScheme = (key: KeyObject) => {
 export const signBytes = (bundle: Bundle, purpose: string, bytes: Uint8Array): Buffer =>
   sign("sha256", preimage(purpose, bytes), withScheme(bundle.key));
 
-const parseCertificate = (der: Uint8Array): X509Certificate => {
+const parseWithin = (der: Uint8Array): X509Certificate => {
   if (der.length > CERTIFICATE_BYTES_MAX) {
     throw new CertificateError(
       `a certificate of ${String(der.length)} bytes, allowed are ${String(CERTIFICATE_BYTES_MAX)}`,
     );
   }
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(der);
-  } catch (cause) {
-    throw new CertificateError("a certificate that cannot be read", { cause });
-  }
-  // OpenSSL also takes PEM, and ignores what follows a certificate: what is checked must be what was sent.
-  if (!certificate.raw.equals(der)) throw new CertificateError("a certificate that is not DER");
-  return certificate;
+  return parseCertificate(der);
 };
 
 /**
  * Checks a signature made by `signBytes`: the path from its certificate to an anchor of the group at
- * this moment, and the signature itself with the scheme that the certificate's key allows. Revocation
- * is not checked.
+ * this moment, revocation lists too, and the signature itself with the scheme that the certificate's key allows.
  *
  * @param now milliseconds since 1970
  * @returns who signed
@@ -83,8 +75,8 @@ export const verifySigned = (signed: Signed, group: Group, now: number): PeerIde
       `a signature of ${String(signature.length)} bytes, allowed are ${String(SIGNATURE_BYTES_MAX)}`,
     );
   }
-  const certificates = chain.map(parseCertificate);
-  checkPath(certificates, group.anchors, now);
+  const certificates = chain.map(parseWithin);
+  checkPath(certificates, group, now);
   const [leaf] = certificates;
   if (leaf === undefined) throw new CertificateError("there is no certificate");
   const identity = identityOf(leaf, group.peerIdRule);

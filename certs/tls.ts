@@ -1,5 +1,5 @@
 // TLS between organisations: the only place that builds TLS options or judges who is at the other end.
-import { constants, X509Certificate } from "node:crypto";
+import { constants, type X509Certificate } from "node:crypto";
 import {
   createSecureContext,
   type ConnectionOptions,
@@ -7,14 +7,17 @@ import {
   type SecureContext,
   type SecureContextOptions,
   type TLSSocket,
-  type TlsOptions,
 } from "node:tls";
 import type { PeerId } from "../core/names.js";
+import type { TlsServing } from "../core/tls-server.js";
 import type { Bundle } from "./bundle.js";
 import { describeIssuer, describeSubject } from "./certificate-fields.js";
 import { weaknessesOf } from "./chain.js";
 import type { Group } from "./group.js";
+import type { Purpose } from "./extensions.js";
 import { CertificateError, certifiesHost, identityOf, type PeerIdentity } from "./identity.js";
+import { findPath } from "./path-builder.js";
+import { clientChainOf, keepPeerChain, serverChainOf } from "./peer-chain.js";
 import { writeCertificates } from "./pem.js";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -54,12 +57,13 @@ const contextOptions = (bundle: Bundle, group: Group): SecureContextOptions => (
  *
  * @param alpn the protocols that the server speaks, the preferred one first
  */
-export const serverTls = (bundle: Bundle, group: Group, alpn: readonly string[]): TlsOptions => ({
+export const serverTls = (bundle: Bundle, group: Group, alpn: readonly string[]): TlsServing => ({
   ...contextOptions(bundle, group),
   ALPNProtocols: [...alpn],
   requestCert: true,
   rejectUnauthorized: false,
   handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+  handshakeDone: keepPeerChain,
 });
 
 const contexts = new WeakMap<Bundle, WeakMap<Group, SecureContext>>();
@@ -82,38 +86,68 @@ export class PeerMismatch extends Error {
   }
 }
 
+// OpenSSL has found a path too; this one obeys the rules and revocation lists that it does not know.
+const refusalOf = (
+  chain: readonly X509Certificate[],
+  group: Group,
+  purpose: Purpose,
+): string | undefined => {
+  const [leaf, ...issuers] = chain;
+  if (leaf === undefined) return "there is no certificate";
+  const { problems } = findPath(leaf, issuers, group, { now: Date.now(), purposes: [purpose] });
+  return problems?.join("; ");
+};
+
 const mismatch = (
   group: Group,
   expected: PeerId,
   host: string,
-  der: Buffer,
+  shown: PeerCertificate,
 ): string | undefined => {
-  const identity = identityOf(new X509Certificate(der), group.peerIdRule);
+  const chain = serverChainOf(shown);
+  const [leaf] = chain;
+  if (leaf === undefined) return "the server showed no certificate";
+  const identity = identityOf(leaf, group.peerIdRule);
   if (identity.peerId !== expected) {
     return `the peer that answered is ${identity.peerId}, expected is ${expected}`;
   }
   const names = identity.dnsNames.join(", ");
-  return certifiesHost(identity, host)
-    ? undefined
-    : `the name ${host} is not in the certificate of peer ${expected} (names are: ${names === "" ? "none" : names})`;
+  if (certifiesHost(identity, host)) {
+    const refusal = refusalOf(chain, group, "server authentication");
+    return refusal && `the certificate of peer ${expected} is refused: ${refusal}`;
+  }
+  return `the name ${host} is not in the certificate of peer ${expected} (names are: ${names === "" ? "none" : names})`;
 };
 
 /**
  * A `checkServerIdentity` that holds a server to be one peer: the host name stands in the
- * subjectAltName of its certificate (the subject's CN does not count) and the subject names that peer.
- * The function returns a PeerMismatch when not, and never throws.
+ * subjectAltName of its certificate (the subject's CN does not count), the subject names that peer, and a
+ * path leads from it to an anchor that holds (`pathProblems`), revocation lists too. The function returns a PeerMismatch when not, and never throws.
  */
 export const checkPeer =
   (group: Group, peerId: PeerId) =>
   (host: string, certificate: PeerCertificate): Error | undefined => {
     try {
-      const reason = mismatch(group, peerId, host, certificate.raw);
+      const reason = mismatch(group, peerId, host, certificate);
       return reason === undefined ? undefined : new PeerMismatch(reason);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : "unreadable";
       return new PeerMismatch(`the certificate that answered is no peer's: ${reason}`, { cause });
     }
   };
+
+/**
+ * Whether an open connection to a peer would still be made: `checkPeer` with the group as it is now.
+ *
+ * @param host the name that was dialled
+ * @returns a PeerMismatch when not
+ */
+export const checkOpenPeer = (
+  socket: TLSSocket,
+  group: Group,
+  expected: { readonly peerId: PeerId; readonly host: string },
+): Error | undefined =>
+  checkPeer(group, expected.peerId)(expected.host, socket.getPeerCertificate(true));
 
 /**
  * Options for connections to one peer: our certificate, the group's anchors only, and `checkPeer`. The
@@ -174,30 +208,18 @@ const otherReason = (certificate: X509Certificate, code: string): string => {
   }
 };
 
-/** The anchors by which each client was judged: Node.js judges at the handshake and tells a server no issuers. */
-const judgedBy = new WeakMap<TLSSocket, Group["anchors"]>();
-
-const checkStillJudged = (socket: TLSSocket, { anchors }: Group): void => {
-  const before = judgedBy.get(socket) ?? anchors;
-  judgedBy.set(socket, before);
-  if (before.some((one) => !anchors.some((other) => other.raw.equals(one.raw)))) {
-    throw new CertificateError(
-      "an anchor that counted at the client's handshake is trusted no longer; it may connect again",
-    );
-  }
-};
-
 /**
  * Decides whether whoever connected to a server of the group may go on. To be called when the handshake
- * is done, before anything is read; may be called again after the group has changed, and then also
- * refuses every client that was let in while an anchor counted that is gone.
+ * is done, before anything is read.
  *
  * @returns who the peer is
  * @throws CertificateError with the reason in words, safe to log: no certificate, one that does not lead to
- * an anchor, is not valid now or is for another purpose, or one that `identityOf` refuses
+ * an anchor, is not valid now, is revoked or is for another purpose, or one that `identityOf` or
+ * `pathProblems` refuses. May be called again at any time to see whether an open connection may stay
  */
 export const admit = (socket: TLSSocket, group: Group): PeerIdentity => {
-  const certificate = socket.getPeerX509Certificate();
+  const chain = clientChainOf(socket);
+  const [certificate] = chain;
   if (certificate === undefined) throw new CertificateError("the client showed no certificate");
   if (!socket.authorized) {
     // The type says Error, the documentation and Node.js itself give the code as text.
@@ -205,9 +227,11 @@ export const admit = (socket: TLSSocket, group: Group): PeerIdentity => {
     const words = REASONS[code]?.(certificate, group) ?? otherReason(certificate, code);
     throw new CertificateError(`the client's certificate is refused: ${words}`);
   }
-  checkStillJudged(socket, group);
   try {
-    return identityOf(certificate, group.peerIdRule);
+    const identity = identityOf(certificate, group.peerIdRule);
+    const refusal = refusalOf(chain, group, "client authentication");
+    if (refusal !== undefined) throw new CertificateError(refusal);
+    return identity;
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : "unreadable";
     throw new CertificateError(`the client's certificate is refused: ${words}`, { cause });

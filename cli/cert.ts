@@ -36,6 +36,19 @@ Examples:
     $ schakel cert verify --group group.json --cert inway.pem --key inway.key --name inway.utrecht.example
   A certificate that somebody sent
     $ schakel cert verify --group group.json --cert theirs.pem
+  Any certificate, from all that is needed to judge it
+    $ schakel cert verify --json < question.json
+
+With --json the question is one JSON object on standard input:
+  anchors        the trusted CAs' certificates, each one PEM text
+  intermediates  certificates that may stand between, in any order
+  leaf           the certificate to be judged
+  crls           revocation lists, PEM; a certificate whose issuer has one is checked against it
+  time           the moment to judge for, RFC 3339: "2026-11-24T12:00:00Z"
+  name           a host name that the certificate must have (may be left out)
+  purpose        "clientAuth" or "serverAuth" (may be left out: either will do)
+The answer is {"valid": true or false, "reason": "..."} on standard output.
+Exit code: 0 when it is valid, 1 when it is not, 2 when the question cannot be understood.
 `;
 
 interface RequestOptions {
@@ -70,6 +83,7 @@ interface SignOptions {
   readonly peerId?: string;
   readonly out: string;
   readonly days: number;
+  readonly crlUrl?: string;
 }
 
 const namesFor = (options: SignOptions, requested: readonly string[]): readonly string[] => {
@@ -99,7 +113,8 @@ const sign = async (options: SignOptions): Promise<void> => {
   }
   const ca = await openCa(options.ca);
   const notAfter = new Date(Date.now() + options.days * 86_400_000);
-  const issuance = { names, notBefore: validFromNow(), notAfter };
+  const { crlUrl } = options;
+  const issuance = { names, notBefore: validFromNow(), notAfter, crlUrl };
   const certificate = await issueCertificate(ca, asked, issuance);
   await writeFileDurably(options.out, writeCertificates([certificate, ca.issuing]), 0o644);
   process.stdout.write(
@@ -118,17 +133,42 @@ const show = async (file: string, { json }: { readonly json?: true }): Promise<v
 };
 
 interface VerifyOptions {
-  readonly group: string;
-  readonly cert: string;
+  readonly group?: string;
+  readonly cert?: string;
   readonly key?: string;
   readonly name?: string;
+  readonly json?: true;
 }
 
+const judgeQuestion = async (): Promise<void> => {
+  const { judge, parseQuestion, QuestionError, QUESTION_BYTES_MAX } =
+    await import("../certs/judge.js");
+  const { JsonError, parseJson } = await import("../contracts/json.js");
+  const { readInput } = await import("./standard-input.js");
+  try {
+    const bytes = await readInput(QUESTION_BYTES_MAX);
+    const judgement = judge(parseQuestion(parseJson(bytes, { bytesMax: QUESTION_BYTES_MAX })));
+    process.stdout.write(`${JSON.stringify(judgement)}\n`);
+    process.exitCode = judgement.valid ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof QuestionError || error instanceof JsonError)) throw error;
+    throw new UsageError(error.message, "'schakel cert verify --help' says what a question is");
+  }
+};
+
 const verify = async (options: VerifyOptions): Promise<void> => {
+  if (options.json === true) {
+    if (Object.keys(options).length > 1) throw new UsageError("--json takes no other option");
+    await judgeQuestion();
+    return;
+  }
+  const missing = (flag: string): never => {
+    throw new UsageError(`required option '${flag} <FILE>' not specified`);
+  };
+  const { group: groupFile = missing("--group"), cert = missing("--cert"), key, name } = options;
   const { loadBundle, loadCertificates } = await import("../certs/bundle.js");
   const { loadGroup } = await import("../certs/group.js");
-  const group = await loadGroup(options.group);
-  const { cert, key, name } = options;
+  const group = await loadGroup(groupFile);
   const { identity } =
     key === undefined
       ? await loadCertificates(cert, group, { name })
@@ -163,6 +203,10 @@ const addSign = (cert: Command): void => {
     .option("--peer-id <ID>", "refuse a request for another peer")
     .requiredOption("--out <FILE>", "where the certificate goes, with its issuer below it")
     .option("--days <N>", "how long it is valid, 1 to 1095 days", days(1095), 90)
+    .option(
+      "--crl-url <URL>",
+      "where the CA's revocation list is; unless given, as 'ca init' was told",
+    )
     .addHelpText("after", SIGN_EXAMPLES)
     .action(action(sign));
 };
@@ -181,11 +225,12 @@ export const register = (program: Command): void => {
     .action(action(show));
   cert
     .command("verify")
-    .description("check a certificate, its chain and its key against a group")
-    .requiredOption("--group <FILE>", "the group's group.json")
-    .requiredOption("--cert <FILE>", "the certificate and its issuers, PEM")
+    .description("check a certificate, its chain and its key against a group, or as JSON asks")
+    .option("--group <FILE>", "the group's group.json (required without --json)")
+    .option("--cert <FILE>", "the certificate and its issuers, PEM (required without --json)")
     .option("--key <FILE>", "its private key")
     .option("--name <DNS>", "a name that it must have")
+    .option("--json", "judge what standard input asks, without a group")
     .addHelpText("after", VERIFY_EXAMPLES)
     .action(action(verify));
 };

@@ -1,7 +1,7 @@
 // The one way to reach another organisation: which addresses may be dialled at all, resolved once, and
 // the peer checked before the first byte. What the certificate must be is handed in by certs/.
 import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { formatAddress, type Address } from "./address.js";
 import { isPublicAddress } from "./public-address.js";
@@ -91,6 +91,55 @@ const handshake = (ip: string, { address, tls }: Dialling, deadline: AbortSignal
     });
   });
 
+/** Runs what reaches an address, with a deadline for all of it. A resolver cannot be interrupted: a late answer is not waited for. */
+const within = async <T>(
+  address: Address,
+  timeoutMs: number,
+  work: (deadline: AbortSignal, late: Promise<never>) => Promise<T>,
+): Promise<T> => {
+  const deadline = new AbortController();
+  const expired = (): void => deadline.abort(new DialTimeout(address, timeoutMs));
+  const timer = setTimeout(expired, Math.max(1, timeoutMs));
+  const late = new Promise<never>((_, reject) => {
+    deadline.signal.addEventListener("abort", () => reject(deadline.signal.reason as Error));
+  });
+  late.catch(() => undefined);
+  try {
+    return await work(deadline.signal, late);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const plainConnection = (ip: string, port: number, deadline: AbortSignal): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = connectPlain({ host: ip, port });
+    const expired = (): void => {
+      socket.destroy(deadline.reason as Error);
+    };
+    deadline.addEventListener("abort", expired);
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      deadline.removeEventListener("abort", expired);
+      socket.removeListener("error", reject);
+      resolve(socket);
+    });
+  });
+
+/**
+ * Opens a connection without TLS to a server of public files, such as revocation lists, which prove
+ * themselves. The socket is the caller's; it has no error listener yet.
+ *
+ * @throws DialRefused, an error with the code ETIMEDOUT, or the resolver's or the system's error
+ */
+export const dialPlain = (dialling: Omit<Dialling, "tls">): Promise<Socket> => {
+  const { address, policy, timeoutMs } = dialling;
+  return within(address, timeoutMs, async (deadline, late) => {
+    const ip = await Promise.race([resolveAddress(address, policy), late]);
+    return plainConnection(ip, address.port, deadline);
+  });
+};
+
 /**
  * Opens a TLS connection to another organisation. Resolves when the handshake is done and the
  * certificate has passed every check of `tls`, before any byte of ours has been sent. The socket is
@@ -99,22 +148,10 @@ const handshake = (ip: string, { address, tls }: Dialling, deadline: AbortSignal
  * @throws DialRefused, an error with the code ETIMEDOUT, the resolver's or the system's error, or the
  *   error of `checkServerIdentity`
  */
-export const dial = async (dialling: Dialling): Promise<TLSSocket> => {
+export const dial = (dialling: Dialling): Promise<TLSSocket> => {
   const { address, policy, timeoutMs } = dialling;
-  const deadline = new AbortController();
-  const timer = setTimeout(
-    () => deadline.abort(new DialTimeout(address, timeoutMs)),
-    Math.max(1, timeoutMs),
-  );
-  try {
-    // A resolver cannot be interrupted: a late answer is not waited for.
-    const late = new Promise<never>((_, reject) => {
-      deadline.signal.addEventListener("abort", () => reject(deadline.signal.reason as Error));
-    });
-    late.catch(() => undefined);
+  return within(address, timeoutMs, async (deadline, late) => {
     const ip = await Promise.race([resolveAddress(address, policy), late]);
-    return await handshake(ip, dialling, deadline.signal);
-  } finally {
-    clearTimeout(timer);
-  }
+    return handshake(ip, dialling, deadline);
+  });
 };

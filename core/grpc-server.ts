@@ -12,12 +12,12 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
 } from "@grpc/grpc-js";
-import type { TlsOptions, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Address } from "./address.js";
 import { grpcError } from "./error-answer.js";
 import { toSchakelError, type Domain } from "./errors.js";
 import type { Log } from "./log.js";
-import { serveTls, type TlsListener } from "./tls-server.js";
+import { serveTls, type TlsListener, type TlsServing } from "./tls-server.js";
 
 const STREAMS_PER_CONNECTION_MAX = 100;
 const METADATA_BYTES_MAX = 16 * 1024;
@@ -30,7 +30,7 @@ const SLOW_READER_MS = 5_000;
 export interface GrpcServing<Identity> {
   readonly address: Address;
   /** TLS options from certs/, for ALPN "h2"; called at the start and on each `reload`. */
-  readonly tls: () => TlsOptions;
+  readonly tls: () => TlsServing;
   /** Who the other side is. Throws with the reason when it may not stay. */
   readonly admit: (socket: TLSSocket) => Identity;
   readonly connectionsMax: number;
@@ -131,17 +131,6 @@ export class GrpcServer<Identity> {
   /** Takes new TLS options into use, and ends the open connections that `admit` lets in no longer. */
   reload(): void {
     this.#listener?.reload();
-    for (const { sockets } of this.#admitted.values()) {
-      for (const socket of sockets) {
-        try {
-          this.#serving.admit(socket);
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error);
-          this.#serving.log.warn({ remote: socket.remoteAddress, reason }, "connection ended");
-          socket.destroy();
-        }
-      }
-    }
   }
 
   /** Stops listening, lets running calls finish until the deadline, then ends them with their connections. */

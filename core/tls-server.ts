@@ -7,18 +7,30 @@ import { listen } from "./listen.js";
 import type { Log } from "./log.js";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+const RECHECK_MS = 60_000;
+
+/** TLS options of a server, from certs/. */
+export interface TlsServing extends TlsOptions {
+  /** Called for each connection when its handshake is done, before anything else of it is looked at. Does not throw. */
+  readonly handshakeDone?: ((socket: TLSSocket) => void) | undefined;
+}
 
 /** What a TLS listener is made of. */
 export interface TlsListening<Identity> {
   readonly address: Address;
   /** TLS options from certs/; called at the start and on each `reload`. */
-  readonly tls: () => TlsOptions;
-  /** Who the other side is. Throws with the reason when it may not stay. */
+  readonly tls: () => TlsServing;
+  /**
+   * Who the other side is. Throws with the reason when it may not stay. Asked again on each `reload` and
+   * from time to time, since certificates and revocation lists come to their end.
+   */
   readonly admit: (socket: TLSSocket) => Identity;
   /** Takes over an admitted connection. The socket has no error listener yet. */
   readonly connected: (socket: TLSSocket, identity: Identity) => void;
   /** How many connections may be open at once; further ones are closed unread. */
   readonly connectionsMax: number;
+  /** How often open connections are judged again, in milliseconds; every minute unless given. */
+  readonly recheckMs?: number | undefined;
   readonly log: Log;
 }
 
@@ -26,17 +38,57 @@ export interface TlsListening<Identity> {
 export interface TlsListener {
   /** The address in use, with the real port. */
   readonly address: Address;
-  /** Takes new TLS options into use for the connections that follow. */
+  /**
+   * Takes new TLS options into use for the connections that follow, and ends the open ones that `admit`
+   * lets in no longer; whoever took such a connection over sees it close.
+   */
   reload(): void;
   /** Stops listening; a handshake under way comes to nothing. Open connections stay: they belong to whoever took them over. */
   close(): Promise<void>;
 }
 
-const refuse = (socket: TLSSocket, log: Log, error: unknown): void => {
+const refuse = (socket: TLSSocket, log: Log, error: unknown, what = "refused"): void => {
   const reason = error instanceof Error ? error.message : String(error);
-  log.warn({ remote: socket.remoteAddress, reason }, "connection refused");
+  log.warn({ remote: socket.remoteAddress, reason }, `connection ${what}`);
   socket.destroy();
 };
+
+/**
+ * Has a function called for each connection of a server when its handshake is done, before Node.js itself
+ * looks at the certificate. The event for a log of keys is the only one that gives a connection early
+ * enough; the keys themselves are wiped.
+ */
+export const onHandshake = (server: Server, done: (socket: TLSSocket) => void): void => {
+  const known = new WeakSet<TLSSocket>();
+  server.on("keylog", (line, socket) => {
+    line.fill(0);
+    if (known.has(socket)) return;
+    known.add(socket);
+    socket.prependOnceListener("secure", () => done(socket));
+  });
+};
+
+class OpenConnections<Identity> {
+  readonly #sockets = new Set<TLSSocket>();
+
+  constructor(private readonly serving: Pick<TlsListening<Identity>, "admit" | "log">) {}
+
+  add(socket: TLSSocket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+  }
+
+  admitAgain(): void {
+    const { admit, log } = this.serving;
+    for (const socket of this.#sockets) {
+      try {
+        admit(socket);
+      } catch (error) {
+        refuse(socket, log, error, "ended");
+      }
+    }
+  }
+}
 
 const logFailures = (server: Server, log: Log, connectionsMax: number): void => {
   server.on("tlsClientError", (error: Error & { code?: string }, socket) => {
@@ -60,8 +112,11 @@ const logFailures = (server: Server, log: Log, connectionsMax: number): void => 
  * @throws ListenError when the address cannot be listened on
  */
 export const serveTls = async <Identity>(options: TlsListening<Identity>): Promise<TlsListener> => {
-  const { tls, admit, connected, log, connectionsMax } = options;
-  const server = createServer({ ...tls(), handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+  const { tls, admit, connected, log, connectionsMax, recheckMs = RECHECK_MS } = options;
+  const { handshakeDone, ...first } = tls();
+  const server = createServer({ ...first, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+  if (handshakeDone !== undefined) onHandshake(server, handshakeDone);
+  const open = new OpenConnections({ admit, log });
   server.maxConnections = connectionsMax;
   let closed = false;
   server.on("secureConnection", (socket) => {
@@ -78,16 +133,22 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
       refuse(socket, log, error);
       return;
     }
+    open.add(socket);
     connected(socket, identity);
   });
   logFailures(server, log, connectionsMax);
   const address = await listen(server, options.address);
+  const recheck = setInterval(() => open.admitAgain(), recheckMs).unref();
   return {
     address,
-    reload: () => server.setSecureContext(tls()),
+    reload: () => {
+      server.setSecureContext(tls());
+      open.admitAgain();
+    },
     close: () =>
       new Promise((resolve) => {
         closed = true;
+        clearInterval(recheck);
         server.close(() => resolve());
         // Connections are not the listener's to wait for.
         resolve();

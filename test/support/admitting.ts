@@ -12,7 +12,9 @@ import {
 import type { Bundle } from "../../certs/bundle.js";
 import type { Group } from "../../certs/group.js";
 import { CertificateError, type PeerIdentity } from "../../certs/identity.js";
+import { keepPeerChain } from "../../certs/peer-chain.js";
 import { admit, serverTls } from "../../certs/tls.js";
+import { onHandshake } from "../../core/tls-server.js";
 
 /** What a server decided about one connection. */
 export type Verdict = { readonly admitted: PeerIdentity } | { readonly refused: string };
@@ -43,6 +45,7 @@ export class Admitting {
         socket.destroy();
       }
     });
+    onHandshake(this.#server, keepPeerChain);
     this.#server.on("tlsClientError", () => undefined);
   }
 

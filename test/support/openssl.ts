@@ -15,7 +15,14 @@ export const openssl = async (...args: string[]): Promise<string> =>
 
 /** The keys that are made. */
 export type KeyKind =
-  "rsa:1024" | "rsa:2048" | "P-256" | "P-384" | "P-521" | "secp256k1" | "ed25519";
+  | "rsa:1024"
+  | "rsa:2048"
+  | "P-256"
+  | "P-384"
+  | "P-521"
+  | "secp256k1"
+  | "explicit P-256"
+  | "ed25519";
 
 /** The files of an issuer. */
 export interface Issuer {
@@ -33,8 +40,12 @@ export interface OddCertificate {
   readonly key?: KeyKind;
   /** Lines of an extension section; those of a peer unless given. */
   readonly extensions?: readonly string[];
-  readonly digest?: "sha1" | "sha256";
+  readonly digest?: "md5" | "sha1" | "sha224" | "sha256" | "sha384";
   readonly days?: number;
+  /** In openssl's form, "0x01" or "-1"; a random one unless given. */
+  readonly serial?: string;
+  /** Further options of `openssl x509`. */
+  readonly options?: readonly string[];
   /** Signs itself without one. */
   readonly issuer?: Issuer;
 }
@@ -43,13 +54,14 @@ const algorithmOf = (key: KeyKind): string[] => {
   if (key.startsWith("rsa:"))
     return ["-algorithm", "RSA", "-pkeyopt", `rsa_keygen_bits:${key.slice(4)}`];
   if (key === "ed25519") return ["-algorithm", "ED25519"];
+  const explicit = key.startsWith("explicit ");
   return [
     "-algorithm",
     "EC",
     "-pkeyopt",
-    `ec_paramgen_curve:${key}`,
+    `ec_paramgen_curve:${key.replace("explicit ", "")}`,
     "-pkeyopt",
-    "ec_param_enc:named_curve",
+    `ec_param_enc:${explicit ? "explicit" : "named_curve"}`,
   ];
 };
 
@@ -77,10 +89,13 @@ export const makeOdd = async (odd: OddCertificate): Promise<BundleFiles> => {
   await writeFile(at("extensions"), (odd.extensions ?? peerExtensions("odd.test")).join("\n"));
   await openssl("genpkey", ...algorithmOf(key), "-out", files.key);
   const name = ["-utf8", "-subj", subject];
+  const serial = odd.serial ?? `0x01${randomBytes(15).toString("hex")}`;
   await openssl("req", "-new", "-key", files.key, ...name, "-out", at("request.pem"));
   await openssl(
     ...["x509", "-req", "-in", at("request.pem"), "-out", files.cert, "-days", String(days)],
-    ...["-set_serial", `0x01${randomBytes(15).toString("hex")}`, "-extfile", at("extensions")],
+    ...["-set_serial", serial],
+    ...(odd.extensions?.length === 0 ? [] : ["-extfile", at("extensions")]),
+    ...(odd.options ?? []),
     ...(key === "ed25519" && issuer === undefined ? [] : [`-${digest}`]),
     ...(issuer === undefined
       ? ["-signkey", files.key]
