@@ -201,7 +201,7 @@ export class Network {
     );
   }
 
-  /** Makes a contract in force that gives the consumer the provider's services. Resolves when its outway may use it. */
+  /** Makes a contract in force that gives the consumer some services; with all of them it is `contract` from then on. */
   async grant(services = this.services): Promise<Contract> {
     const identity = await certified(this.peers.consumer);
     const grants = services.map((name) => ({
@@ -219,7 +219,7 @@ export class Network {
     const content = contentBytes(this.group.content.group_id, grants as unknown as GrantData[]);
     const { contract } = await consumer.call("proposeContract", { content });
     if (contract === undefined) throw new Error("the manager answered without a contract");
-    this.contract = await until(
+    const accepted = await until(
       "the contract to be accepted by both",
       async () => {
         const found = await consumer.call("getContract", { hash: contract.hash });
@@ -228,7 +228,8 @@ export class Network {
       },
       KNOWN_MS,
     );
-    return this.contract;
+    if (services.length === this.services.length) this.contract = accepted;
+    return accepted;
   }
 
   /** Revokes the contract that gives the consumer the services, at one party's manager. */
