@@ -11,6 +11,7 @@ import { checkPeer, clientSecureContext } from "../certs/tls.js";
 import { openGrpcClient, type GrpcClientConstructor } from "../core/grpc-client.js";
 import { hostTable } from "../core/settings.js";
 import { CommandError, UsageError } from "./command.js";
+import { table } from "./table.js";
 
 /** What the command line gives. */
 export interface QueryOptions {
@@ -114,17 +115,6 @@ const askAll = async (
     token = String(page["next_page_token"]);
   } while (token !== "");
   return found;
-};
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return all.map((row) => `${line(row)}\n`).join("");
 };
 
 const PEER_HEAD = ["PEER", "NAME", "INWAYS", "OUTWAYS", "SERVICES"];

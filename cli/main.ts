@@ -3,16 +3,22 @@
 import "./node-version.js";
 import { Command } from "commander";
 import { VERSION } from "../core/version.js";
+import { register as registerAccess } from "./access.js";
 import { register as registerCa } from "./ca.js";
 import { register as registerCert } from "./cert.js";
+import { register as registerClient } from "./client.js";
+import { register as registerContract } from "./contract.js";
 import { register as registerDirectory } from "./directory.js";
 import { register as registerEnrol } from "./enrol.js";
 import { register as registerGroup } from "./group.js";
 import { register as registerInit } from "./init.js";
 import { register as registerInway } from "./inway.js";
 import { register as registerLog } from "./log.js";
+import { register as registerLook } from "./look.js";
 import { register as registerManager } from "./manager.js";
 import { register as registerOutway } from "./outway.js";
+import { register as registerPeer } from "./peer.js";
+import { register as registerService } from "./service.js";
 
 const program = new Command("schakel")
   .description(
@@ -31,15 +37,21 @@ const program = new Command("schakel")
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
 
+registerAccess(program);
 registerCa(program);
 registerCert(program);
+registerClient(program);
+registerContract(program);
 registerDirectory(program);
 registerEnrol(program);
 registerGroup(program);
 registerInit(program);
 registerInway(program);
 registerLog(program);
+registerLook(program);
 registerManager(program);
 registerOutway(program);
+registerPeer(program);
+registerService(program);
 
 program.parse();

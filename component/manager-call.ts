@@ -11,6 +11,14 @@ const textIn = (body: unknown, member: string): string | undefined => {
   return typeof value?.[1] === "string" ? value[1] : undefined;
 };
 
+const textsIn = (body: unknown, member: string): readonly string[] => {
+  const values: unknown =
+    typeof body === "object" && body !== null
+      ? Object.entries(body).find(([k]) => k === member)?.[1]
+      : undefined;
+  return Array.isArray(values) ? values.filter((each) => typeof each === "string") : [];
+};
+
 const bodyOf = (metadata: Metadata): unknown => {
   try {
     return JSON.parse(String(metadata.get("schakel-error-bin")[0] ?? "{}"));
@@ -25,6 +33,8 @@ export class ManagerError extends Error {
   readonly code: string | undefined;
   /** What to do about it, when the manager said so. */
   readonly hint: string | undefined;
+  /** Valid values where a name was wrong, when the manager gave some. */
+  readonly choices: readonly string[];
   /** The gRPC status code. */
   readonly status: number;
 
@@ -33,7 +43,9 @@ export class ManagerError extends Error {
     this.name = "ManagerError";
     const code = cause.metadata.get("fsc-error-code")[0];
     this.code = typeof code === "string" ? code : undefined;
-    this.hint = textIn(bodyOf(cause.metadata), "hint");
+    const body = bodyOf(cause.metadata);
+    this.hint = textIn(body, "hint");
+    this.choices = textsIn(body, "choices");
     this.status = cause.code;
   }
 }

@@ -93,9 +93,15 @@ export class Access {
   #askedTime(request: RequestAccessRequest): Omit<Wanted, "grant"> {
     const from = seconds("not_before", request.notBefore);
     const to = seconds("not_after", request.notAfter);
+    const length = seconds("validity_seconds", request.validitySeconds ?? 0n, VALIDITY_SECONDS_MAX);
+    if (to !== 0 && length !== 0) {
+      throw invalidRequest("not_after and validity_seconds: allowed is one of them");
+    }
     const begin = from === 0 ? this.#today : from;
     const validity =
-      to === 0 ? this.#from(begin, YEAR_SECONDS) : { not_before: begin, not_after: to };
+      to === 0
+        ? this.#from(begin, length === 0 ? YEAR_SECONDS : length)
+        : { not_before: begin, not_after: to };
     if (validity.not_after <= Math.max(begin, this.#today)) {
       throw invalidRequest(`not_after is ${to}, allowed is a later time than not_before and now`);
     }

@@ -111,9 +111,9 @@ export class ContractMethods {
   }
 
   async #show(contract: StoredContract): Promise<wire.Contract> {
-    const { book, clock } = this.#with;
+    const { book, clock, own } = this.#with;
     return wireContract(contract, {
-      now: clock.now(),
+      ...{ now: clock.now(), own },
       names: await this.#namesIn(contract),
       deliveries: await book.deliveries(contract.hash),
     });

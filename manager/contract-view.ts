@@ -42,6 +42,8 @@ export const decisionNamed = (kind: wire.SignatureKind): SignatureType | undefin
 export interface Viewing {
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** Our own peer. */
+  readonly own: PeerId;
   /** The names of peers, as far as they are known. Display only. */
   readonly names: ReadonlyMap<PeerId, string>;
   readonly deliveries: readonly Delivery[];
@@ -167,4 +169,5 @@ export const wireContract = (contract: StoredContract, viewing: Viewing): wire.C
   missingPeerIds: [...missingSigners(contract.content, signersOf(contract))],
   deliveries: waitingDeliveries(viewing),
   summary: [...summaryOf(contract, viewing)],
+  ownPeerId: viewing.own,
 });

@@ -1,6 +1,8 @@
 // Makes docs/errors.md and docs/settings.md from the tables in the code. `--check` writes nothing and
 // fails when a page is not what its tables make.
 import { readFileSync, writeFileSync } from "node:fs";
+import { PEER_SETTINGS } from "../cli/peer-settings.js";
+import { CLI_SETTINGS } from "../cli/settings.js";
 import { ERRORS, errorRow, type ErrorCode } from "../core/errors.js";
 import { flagOf, variableOf, type ProcessName, type Setting } from "../core/settings.js";
 import { DIRECTORY_SETTINGS } from "../directory/settings.js";
@@ -45,8 +47,9 @@ const errorsPage = (): string => {
 const settingsOf = (
   process: ProcessName,
   table: Readonly<Record<string, Setting<unknown>>>,
+  title = `\`schakel ${process}\``,
 ): string[] => [
-  `## \`schakel ${process}\``,
+  `## ${title}`,
   "",
   row("flag", "variable", "form", "default", "what it does"),
   row("---", "---", "---", "---", "---"),
@@ -70,12 +73,14 @@ const settingsPage = (): string =>
     "started. A variable that begins with `SCHAKEL_` and is no setting is a mistake too. Times are written as `500ms`,",
     "`30s`, `5m` or `72h`, sizes as `65536`, `64KiB` or `1MiB`.",
     "",
-    "This page is made from the tables in `directory/settings.ts`, `manager/settings.ts`, `inway/settings.ts` and `outway/settings.ts` by `npm run docs`.",
+    "This page is made from the tables in the `settings.ts` of each process and `cli/peer-settings.ts` by `npm run docs`.",
     "",
     ...settingsOf("directory", DIRECTORY_SETTINGS),
     ...settingsOf("manager", MANAGER_SETTINGS),
     ...settingsOf("inway", INWAY_SETTINGS),
     ...settingsOf("outway", OUTWAY_SETTINGS),
+    ...settingsOf("peer", PEER_SETTINGS),
+    ...settingsOf("cli", CLI_SETTINGS, "Commands that talk to the manager"),
   ].join("\n");
 
 const PAGES = { "docs/errors.md": errorsPage(), "docs/settings.md": settingsPage() };

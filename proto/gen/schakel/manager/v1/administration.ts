@@ -187,8 +187,13 @@ export interface RequestAccessRequest {
   outwayPeerId: string;
   /** From when on, in seconds since 1970-01-01T00:00:00Z; 0 for now. */
   notBefore: bigint;
-  /** Until when, in seconds since 1970-01-01T00:00:00Z; 0 for a year after not_before. */
+  /** Until when, in seconds since 1970-01-01T00:00:00Z; 0 for what validity_seconds says. */
   notAfter: bigint;
+  /**
+   * How long after not_before, in seconds, where not_after is 0; a year unless given. Unlike with not_after, a
+   * contract that is there serves while more than a tenth of it is left, so that the same request again makes none.
+   */
+  validitySeconds?: bigint | undefined;
 }
 
 /** RequestAccessResponse names the contract. */
@@ -282,6 +287,8 @@ export interface Contract {
   deliveries: Delivery[];
   /** What the contract says, in English, a line each. */
   summary: string[];
+  /** Our own peer id. */
+  ownPeerId: string;
 }
 
 /** Signature is one party's decision. */
@@ -1047,6 +1054,7 @@ function createBaseRequestAccessRequest(): RequestAccessRequest {
     outwayPeerId: "",
     notBefore: 0n,
     notAfter: 0n,
+    validitySeconds: undefined,
   };
 }
 
@@ -1087,6 +1095,12 @@ export const RequestAccessRequest: MessageFns<RequestAccessRequest> = {
         throw new globalThis.Error("value provided for field message.notAfter of type uint64 too large");
       }
       writer.uint32(80).uint64(message.notAfter);
+    }
+    if (message.validitySeconds !== undefined) {
+      if (BigInt.asUintN(64, message.validitySeconds) !== message.validitySeconds) {
+        throw new globalThis.Error("value provided for field message.validitySeconds of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.validitySeconds);
     }
     return writer;
   },
@@ -1182,6 +1196,14 @@ export const RequestAccessRequest: MessageFns<RequestAccessRequest> = {
             }
 
             message.notAfter = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validitySeconds = reader.uint64() as bigint;
             continue;
           }
         }
@@ -1650,6 +1672,7 @@ function createBaseContract(): Contract {
     missingPeerIds: [],
     deliveries: [],
     summary: [],
+    ownPeerId: "",
   };
 }
 
@@ -1678,6 +1701,9 @@ export const Contract: MessageFns<Contract> = {
     }
     for (const v of message.summary) {
       writer.uint32(66).string(v!);
+    }
+    if (message.ownPeerId !== "") {
+      writer.uint32(74).string(message.ownPeerId);
     }
     return writer;
   },
@@ -1757,6 +1783,14 @@ export const Contract: MessageFns<Contract> = {
             }
 
             message.summary.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.ownPeerId = reader.string();
             continue;
           }
         }

@@ -1,0 +1,133 @@
+// The work of `schakel component`, `schakel peers` and `schakel audit`.
+import { shown } from "../contracts/shown-text.js";
+import type {
+  AuditRecord,
+  Component,
+  KnownPeer,
+} from "../proto/gen/schakel/manager/v1/administration.js";
+import { administer, type Ask } from "./administration.js";
+import { print } from "./print.js";
+import type { CliSettings } from "./settings.js";
+import { table } from "./table.js";
+import { shownMoment } from "./times.js";
+
+const PAGE_SIZE = 500;
+const CELL_MAX = 200;
+const THUMBPRINT_SHOWN = 16;
+
+/** What `peers list` is given. */
+export interface PeersOptions {
+  readonly name?: string;
+}
+
+/** What `audit list` is given. */
+export interface AuditOptions {
+  readonly lines: number;
+  readonly all?: true;
+}
+
+const fitted = (rows: readonly (readonly string[])[]): string[][] =>
+  rows.map((row) => row.map((cell) => shown(cell, CELL_MAX)));
+
+const COMPONENT_HEAD = ["ROLE", "NAME", "CONNECTED", "SEEN", "ADDRESS", "PUBLIC KEY", "VERSION"];
+
+const componentRow = (each: Component): string[] => [
+  each.role,
+  each.name,
+  each.connected ? "yes" : "no",
+  shownMoment(each.seenAtMs),
+  each.address === "" ? "-" : each.address,
+  `${each.publicKeyThumbprint.slice(0, THUMBPRINT_SHOWN)}…`,
+  each.version,
+];
+
+/** Lists our inways and outways. */
+export const components = (settings: CliSettings): Promise<void> =>
+  administer(settings, async (ask) => {
+    const found = (await ask("listComponents", {})).components;
+    const documents = found.map((each) => ({
+      role: each.role,
+      name: each.name,
+      address: each.address,
+      public_key_thumbprint: each.publicKeyThumbprint,
+      version: each.version,
+      connected: each.connected,
+      seen_at: shownMoment(each.seenAtMs),
+    }));
+    print(settings, documents, () => table(COMPONENT_HEAD, fitted(found.map(componentRow))));
+  });
+
+const PEER_HEAD = ["PEER", "NAME", "MANAGER", "SEEN", "FSC"];
+
+const peerRow = (each: KnownPeer): string[] => [
+  each.id,
+  each.name,
+  each.managerAddress,
+  each.seenAtMs === 0n ? "never" : shownMoment(each.seenAtMs),
+  each.fscVersion === "" ? "-" : each.fscVersion,
+];
+
+const everyPeer = async (ask: Ask, nameContains: string): Promise<KnownPeer[]> => {
+  const found: KnownPeer[] = [];
+  let pageToken = "";
+  do {
+    const page = await ask("listPeers", { nameContains, pageSize: PAGE_SIZE, pageToken });
+    found.push(...page.peers);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return found;
+};
+
+/** Lists the peers that the manager knows. */
+export const peers = (settings: CliSettings, { name = "" }: PeersOptions): Promise<void> =>
+  administer(settings, async (ask) => {
+    const found = await everyPeer(ask, name);
+    const documents = found.map((each) => ({
+      id: each.id,
+      name: each.name,
+      manager_address: each.managerAddress,
+      seen_at: shownMoment(each.seenAtMs),
+      fsc_version: each.fscVersion,
+    }));
+    print(settings, documents, () => table(PEER_HEAD, fitted(found.map(peerRow))));
+  });
+
+const AUDIT_HEAD = ["NO", "WHEN", "WHO", "WITH", "WHAT", "OUTCOME", "ON"];
+
+const auditRow = (each: AuditRecord): string[] => [
+  String(each.number),
+  shownMoment(each.atMs),
+  each.user,
+  each.component === "" ? "-" : each.component,
+  each.action,
+  each.outcome === "" ? "not known" : each.outcome,
+  each.subject,
+];
+
+const acts = async (ask: Ask, most: number): Promise<AuditRecord[]> => {
+  const found: AuditRecord[] = [];
+  let pageToken = "";
+  do {
+    const pageSize = Math.min(PAGE_SIZE, most - found.length);
+    const page = await ask("listAuditRecords", { pageSize, pageToken });
+    found.push(...page.records);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "" && found.length < most);
+  return found;
+};
+
+/** Lists what was done, newest first. */
+export const audit = (settings: CliSettings, { lines, all }: AuditOptions): Promise<void> =>
+  administer(settings, async (ask) => {
+    const found = await acts(ask, all === true ? Number.MAX_SAFE_INTEGER : lines);
+    const documents = found.map((each) => ({
+      number: Number(each.number),
+      at: shownMoment(each.atMs),
+      user: each.user,
+      component: each.component,
+      action: each.action,
+      subject: each.subject,
+      outcome: each.outcome,
+    }));
+    print(settings, documents, () => table(AUDIT_HEAD, fitted(found.map(auditRow))));
+  });
