@@ -13,11 +13,12 @@ const WRITE_DELAY_MS = 500;
 const base64 = z.base64().transform((text) => Buffer.from(text, "base64"));
 
 const FILE = z.strictObject({
-  format: z.literal("schakel/catalogue/v1"),
+  format: z.literal("schakel/catalogue/v2"),
   groupId: z.string(),
   components: z.array(
     z.strictObject({
       live: z.boolean(),
+      shown: z.array(z.string()),
       announcement: base64,
       signature: base64,
       certificateChain: z.array(base64),
@@ -28,17 +29,24 @@ const FILE = z.strictObject({
 /** What lay on disk, not verified. */
 export interface StoredCatalogue {
   readonly groupId: string;
-  readonly components: readonly { readonly live: boolean; readonly signed: SignedAnnouncement }[];
+  readonly components: readonly {
+    readonly live: boolean;
+    readonly shown: ReadonlySet<string>;
+    readonly signed: SignedAnnouncement;
+  }[];
 }
 
 const contentOf = (catalogue: Catalogue): string => {
-  const components = [...catalogue.remembered()].map(({ live, announcement: { signed } }) => ({
-    live,
-    announcement: signed.announcement.toString("base64"),
-    signature: signed.signature.toString("base64"),
-    certificateChain: signed.certificateChain.map((bytes) => bytes.toString("base64")),
-  }));
-  const format = "schakel/catalogue/v1";
+  const components = [...catalogue.remembered()].map(
+    ({ live, shown, announcement: { signed } }) => ({
+      live,
+      shown: [...shown],
+      announcement: signed.announcement.toString("base64"),
+      signature: signed.signature.toString("base64"),
+      certificateChain: signed.certificateChain.map((bytes) => bytes.toString("base64")),
+    }),
+  );
+  const format = "schakel/catalogue/v2";
   return JSON.stringify({ format, groupId: catalogue.groupId, components });
 };
 
@@ -67,7 +75,12 @@ export class CatalogueFile {
       throw error;
     }
     const { groupId, components } = FILE.parse(JSON.parse(text));
-    return { groupId, components: components.map(({ live, ...signed }) => ({ live, signed })) };
+    return {
+      groupId,
+      components: components.map(({ live, shown, ...signed }) => ({
+        ...{ live, signed, shown: new Set(shown) },
+      })),
+    };
   }
 
   /** Replaces the content some moments later, so that a burst of changes is one write. A failure is logged; the next change tries again. */

@@ -27,6 +27,8 @@ export interface CatalogueChanges {
   readonly upserted: readonly {
     readonly announcement: Announcement;
     readonly health: InwayHealth;
+    /** The services that the directory shows. */
+    readonly shown: ReadonlySet<string>;
   }[];
   /** Components that are gone. */
   readonly removed?: readonly ComponentKey[];
@@ -200,12 +202,13 @@ export const apply = (
   }
   removed.forEach(remove);
   const outdated: Announcement[] = [];
-  for (const { announcement, health } of upserted) {
+  for (const { announcement, health, shown } of upserted) {
     if (catalogue.standing(announcement) === "outdated") {
       outdated.push(announcement);
       continue;
     }
-    step.of(announcement.peerId).set(announcement.key, { announcement, health, live: true });
+    const entry = { announcement, health, shown, live: true };
+    step.of(announcement.peerId).set(announcement.key, entry);
   }
   return { catalogue: step.finish(), outdated };
 };

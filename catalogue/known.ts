@@ -35,6 +35,7 @@ interface Unverified {
   readonly signed: SignedAnnouncement;
   readonly live: boolean;
   readonly health: InwayHealth;
+  readonly shown: ReadonlySet<string>;
 }
 
 const sizeOf = ({ announcement, signature, certificateChain }: SignedAnnouncement): number =>
@@ -137,9 +138,9 @@ export class KnownCatalogue {
 
   #verifyAll(components: readonly Unverified[]): (Believed & { readonly live: boolean })[] {
     const { groups, log } = this.#with;
-    return components.flatMap(({ signed, live, health }) => {
+    return components.flatMap(({ signed, live, health, shown }) => {
       try {
-        return [{ announcement: this.verify(signed, groups.current), live, health }];
+        return [{ announcement: this.verify(signed, groups.current), live, health, shown }];
       } catch (error) {
         if (!(error instanceof AnnouncementError)) throw error;
         log.warn({ reason: error.message }, "a known announcement is left out");

@@ -11,6 +11,8 @@ export type InwayHealth = "up" | "down" | "unknown";
 export interface CatalogueEntry {
   readonly announcement: Announcement;
   readonly health: InwayHealth;
+  /** The services that the directory shows: those with a valid publication contract. */
+  readonly shown: ReadonlySet<string>;
   /** False when it is gone. It is kept until its announcement ends, so that no older one can be played again. */
   readonly live: boolean;
 }
@@ -94,7 +96,9 @@ const servicesOf = (
   live: readonly CatalogueEntry[],
 ): ReadonlyMap<ServiceName, CatalogueService> => {
   const offers = live.flatMap((entry) =>
-    (entry.announcement.inway?.services ?? []).map((service) => ({ service, entry })),
+    (entry.announcement.inway?.services ?? [])
+      .filter(({ name }) => entry.shown.has(name))
+      .map((service) => ({ service, entry })),
   );
   const byName = Map.groupBy(offers, ({ service }) => service.name);
   const sorted = [...byName].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -9,7 +9,7 @@ import {
   type CatalogueKey,
   type WatchCatalogueResponse,
 } from "../proto/gen/schakel/directory/v1/directory.js";
-import { AnnouncementError, type ComponentKey } from "./announcement.js";
+import { AnnouncementError, SERVICES_MAX, type ComponentKey } from "./announcement.js";
 import type { InwayHealth } from "./catalogue.js";
 import { checkSize, type Believed, type KnownCatalogue } from "./known.js";
 
@@ -67,7 +67,7 @@ export class Update {
     }
   }
 
-  #believe({ announcement, health }: WireEntry): Believed[] {
+  #believe({ announcement, health, publishedServices }: WireEntry): Believed[] {
     if (announcement === undefined) {
       this.#warn({ reason: "an entry without announcement" });
       return [];
@@ -77,6 +77,7 @@ export class Update {
         {
           announcement: this.#known.verify(announcement, this.#group),
           health: HEALTH[health] ?? "unknown",
+          shown: new Set(publishedServices.slice(0, SERVICES_MAX)),
         },
       ];
     } catch (error) {

@@ -131,7 +131,7 @@ export const loadInternalBundle = async (
   const chain = await loadCertificates(problems, paths.certificate, CHAIN_LENGTH_MAX);
   const identity = chain && identify(problems, paths.certificate, chain);
   if (anchor !== undefined && chain !== undefined) {
-    const faults = internalPathProblems(chain, anchor, now);
+    const faults = internalPathProblems(chain, anchor, now, "client authentication");
     problems.push(...faults.map((fault) => `${paths.certificate}: ${fault}`));
   }
   const key = await loadKey(problems, paths.key);

@@ -4,7 +4,7 @@ import { createHash, type KeyObject, type X509Certificate } from "node:crypto";
 import type { ComponentName } from "../core/names.js";
 import { validFromNow, type Ca } from "./ca.js";
 import { fieldsOf } from "./certificate-fields.js";
-import { PEER_PURPOSES } from "./extensions.js";
+import type { Purpose } from "./extensions.js";
 import { componentSubject } from "./forge.js";
 import type { Role } from "./internal-identity.js";
 import { signCertificate } from "./issue.js";
@@ -13,6 +13,14 @@ const DAY_MS = 86_400_000;
 
 /** How long an internal certificate is valid unless said otherwise. Components renew it from two thirds on. */
 export const INTERNAL_DAYS = 90;
+
+// Every component calls the manager. The manager answers, and an outway answers its clients.
+const SERVING: readonly Role[] = ["manager", "outway"];
+
+const purposesOf = (role: Role): readonly Purpose[] =>
+  SERVING.includes(role)
+    ? ["client authentication", "server authentication"]
+    : ["client authentication"];
 
 /** What an internal certificate is for. */
 export interface InternalIssuance {
@@ -42,7 +50,7 @@ export const issueInternal = async (
     names: [],
     notBefore: validFromNow(now),
     notAfter: new Date(end),
-    purposes: PEER_PURPOSES,
+    purposes: purposesOf(role),
   });
 };
 

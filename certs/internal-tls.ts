@@ -84,7 +84,7 @@ const shownChain = (certificate: DetailedPeerCertificate, anchor: X509Certificat
 };
 
 const notManager = (chain: readonly X509Certificate[], anchor: X509Certificate) => {
-  checkInternalPath(chain, anchor, Date.now());
+  checkInternalPath(chain, anchor, Date.now(), "server authentication");
   const [leaf] = chain;
   if (leaf === undefined) return "there is no certificate below the internal CA's root";
   const { role } = internalIdentityOf(leaf);

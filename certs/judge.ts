@@ -4,7 +4,7 @@ import type { X509Certificate } from "node:crypto";
 import { z } from "zod";
 import { CertificateError } from "./certificate-error.js";
 import { describeSubject } from "./certificate-fields.js";
-import type { Purpose } from "./extensions.js";
+import { PEER_PURPOSES, type Purpose } from "./extensions.js";
 import { findPath, ISSUERS_MAX, type FoundPath } from "./path-builder.js";
 import { readCertificates, readListsPem } from "./pem.js";
 import {
@@ -21,10 +21,13 @@ const ANCHORS_MAX = 50;
 const LISTS_MAX = 100;
 const PEM_CHARACTERS_MAX = 64 * 1024;
 
-const PURPOSES: Readonly<Record<string, Purpose>> = {
+// By the names of RFC 5280, and the words that people use.
+const PURPOSES = {
   clientAuth: "client authentication",
   serverAuth: "server authentication",
-};
+  client: "client authentication",
+  server: "server authentication",
+} as const satisfies Readonly<Record<string, Purpose>>;
 
 const pem = z.string().max(PEM_CHARACTERS_MAX);
 
@@ -33,9 +36,9 @@ const schema = z.strictObject({
   intermediates: z.array(pem).max(ISSUERS_MAX),
   leaf: pem,
   crls: z.array(z.string().max(CRL_BYTES_MAX * 2)).max(LISTS_MAX),
-  time: z.iso.datetime({ offset: true }),
-  name: z.string().min(1).max(1000).optional(),
-  purpose: z.enum(["clientAuth", "serverAuth"]).optional(),
+  time: z.iso.datetime({ offset: true }).regex(/T\d\d:\d\d:\d\d/, "RFC 3339 has seconds"),
+  name: z.string().min(1).max(1000).nullish(),
+  purpose: z.enum(["clientAuth", "serverAuth", "client", "server"]).nullish(),
 });
 
 /** A question in the form that is asked for. */
@@ -48,7 +51,7 @@ export interface Judgement {
   readonly reason: string;
 }
 
-/** A question that is none: the JSON is broken, or its members are not those that are asked for. */
+/** A question that is none: its members are not those that are asked for. */
 export class QuestionError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -56,14 +59,8 @@ export class QuestionError extends Error {
   }
 }
 
-/** Reads a question. Throws QuestionError naming every mistake. */
-export const parseQuestion = (text: string): Question => {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new QuestionError("standard input is not JSON", { cause });
-  }
+/** Reads a question from a JSON value. Throws QuestionError naming every mistake. */
+export const parseQuestion = (json: unknown): Question => {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const mistakes = parsed.error.issues.map(
@@ -118,13 +115,14 @@ export const judge = (question: Question): Judgement => {
     const [leaf] = about("leaf", () => readCertificates(question.leaf, 1));
     if (leaf === undefined) throw new CertificateError("leaf: there is none");
     const trust = { anchors, revocationLists: listsIn(question.crls, intermediates) };
-    const wanted = question.purpose === undefined ? undefined : PURPOSES[question.purpose];
-    const found = (wanted === undefined ? Object.values(PURPOSES) : [wanted]).map((purpose) =>
+    const { purpose: asked } = question;
+    const purposes = asked === undefined || asked === null ? PEER_PURPOSES : [PURPOSES[asked]];
+    const found = purposes.map((purpose) =>
       findPath(leaf, intermediates, trust, {
         now,
         graceMs: 0,
         purposes: [purpose],
-        name: question.name,
+        name: question.name ?? undefined,
       }),
     );
     const best = found.find(({ chain }) => chain !== undefined) ?? found[0];

@@ -11,16 +11,21 @@ const kept = new WeakMap<TLSSocket, readonly X509Certificate[]>();
 
 /**
  * Reads and keeps what a client showed. To be called once a connection, when the handshake is done and
- * before anybody else reads its certificate: `serverTls` has it done by core/tls-server.ts.
+ * before anybody else reads its certificate: `serverTls` has it done by core/tls-server.ts. Never throws.
  */
 export const keepPeerChain = (socket: TLSSocket): void => {
   const chain: X509Certificate[] = [];
-  let next = socket.getPeerX509Certificate();
-  while (next !== undefined && chain.length < SHOWN_MAX) {
-    chain.push(next);
-    next = next.issuerCertificate;
-  }
   kept.set(socket, chain);
+  try {
+    let next = socket.getPeerX509Certificate();
+    while (next !== undefined && chain.length < SHOWN_MAX) {
+      chain.push(next);
+      next = next.issuerCertificate;
+    }
+  } catch {
+    // Whoever shows what cannot be read has shown nothing.
+    chain.length = 0;
+  }
 };
 
 /** What a client showed, its own certificate first, the others in any order; empty when it showed none. */

@@ -42,7 +42,7 @@ export const checkReceived = (
   }
   const leaf = parseCertificate(received.certificate);
   const chain = [leaf, ...received.issuerChain.map(parseCertificate)];
-  checkInternalPath(chain, anchor, Date.now());
+  checkInternalPath(chain, anchor, Date.now(), "client authentication");
   if (!leaf.checkPrivateKey(key)) {
     throw new CertificateError("the manager gave a certificate for another key");
   }

@@ -26,7 +26,7 @@ Of the request only key, peer id and organisation count: check that they are the
 const SHOW_EXAMPLES = `
 Examples:
   $ schakel cert show inway.pem
-  The thumbprint for a row of grants.yaml
+  The thumbprint by which a contract names an outway
     $ schakel cert show outway.pem --json | jq -r '.[0].publicKeyThumbprint'
 `;
 
@@ -143,13 +143,15 @@ interface VerifyOptions {
 const judgeQuestion = async (): Promise<void> => {
   const { judge, parseQuestion, QuestionError, QUESTION_BYTES_MAX } =
     await import("../certs/judge.js");
+  const { JsonError, parseJson } = await import("../contracts/json.js");
   const { readInput } = await import("./standard-input.js");
   try {
-    const judgement = judge(parseQuestion(await readInput(QUESTION_BYTES_MAX)));
+    const bytes = await readInput(QUESTION_BYTES_MAX);
+    const judgement = judge(parseQuestion(parseJson(bytes, { bytesMax: QUESTION_BYTES_MAX })));
     process.stdout.write(`${JSON.stringify(judgement)}\n`);
     process.exitCode = judgement.valid ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof QuestionError)) throw error;
+    if (!(error instanceof QuestionError || error instanceof JsonError)) throw error;
     throw new UsageError(error.message, "'schakel cert verify --help' says what a question is");
   }
 };

@@ -57,7 +57,7 @@ export const components = (settings: CliSettings): Promise<void> =>
     print(settings, documents, () => table(COMPONENT_HEAD, fitted(found.map(componentRow))));
   });
 
-const PEER_HEAD = ["PEER", "NAME", "MANAGER", "SEEN", "FSC"];
+const PEER_HEAD = ["PEER", "NAME", "MANAGER", "SEEN", "FSC", "REFUSED LAST"];
 
 const peerRow = (each: KnownPeer): string[] => [
   each.id,
@@ -65,6 +65,7 @@ const peerRow = (each: KnownPeer): string[] => [
   each.managerAddress,
   each.seenAtMs === 0n ? "never" : shownMoment(each.seenAtMs),
   each.fscVersion === "" ? "-" : each.fscVersion,
+  each.lastRefusal === "" ? "-" : `${shownMoment(each.lastRefusalAtMs)} ${each.lastRefusal}`,
 ];
 
 const everyPeer = async (ask: Ask, nameContains: string): Promise<KnownPeer[]> => {
@@ -88,6 +89,8 @@ export const peers = (settings: CliSettings, { name = "" }: PeersOptions): Promi
       manager_address: each.managerAddress,
       seen_at: shownMoment(each.seenAtMs),
       fsc_version: each.fscVersion,
+      last_refusal: each.lastRefusal,
+      last_refusal_at: shownMoment(each.lastRefusalAtMs),
     }));
     print(settings, documents, () => table(PEER_HEAD, fitted(found.map(peerRow))));
   });

@@ -14,7 +14,7 @@ Examples:
 
 const PEERS_EXAMPLES = `
 Examples:
-  Who takes part, with the id that requests for access need
+  Who takes part, with the id that requests for access need, and what we refused last of what they sent
     $ schakel peers list
   Names that contain a text
     $ schakel peers list --name utrecht

@@ -6,7 +6,8 @@ import { action, addSettings } from "./command.js";
 const EXAMPLES = `
 Examples:
   An outway for the programs on this machine
-    $ schakel outway --group group.json --cert outway.pem --key outway.key --data /var/lib/schakel
+    $ schakel outway --group group.json --cert outway.pem --key outway.key --data /var/lib/schakel \\
+        --identity identities/outway
     $ curl http://127.0.0.1:8080/00000000000000000002/municipalities/provinces
   The same service by host name
     $ curl -H 'Host: municipalities.00000000000000000002.schakel.localhost' http://127.0.0.1:8080/provinces

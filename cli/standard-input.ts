@@ -1,13 +1,13 @@
-// Standard input as text, with a limit.
+// Standard input, with a limit.
 import { UsageError } from "./command.js";
 
 /**
  * Reads standard input to its end.
  *
  * @param bytesMax how much there may be
- * @throws UsageError when there is more, or it is not UTF-8
+ * @throws UsageError when there is more
  */
-export const readInput = async (bytesMax: number): Promise<string> => {
+export const readInput = async (bytesMax: number): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin) {
@@ -18,9 +18,5 @@ export const readInput = async (bytesMax: number): Promise<string> => {
     }
     chunks.push(bytes);
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
-  } catch {
-    throw new UsageError("standard input is not UTF-8");
-  }
+  return Buffer.concat(chunks);
 };

@@ -1,7 +1,8 @@
 // What a component holds of its manager's words: each piece verified when it came, all of it replaced
 // whole. A stream's messages and the copy on disk go through the same door.
 import type { X509Certificate } from "node:crypto";
-import { readRevocationList as takeApart, type RevocationList } from "../certs/revocation-list.js";
+import { attribute, replaces, type AttributedList } from "../certs/attributed-list.js";
+import type { Group } from "../certs/group.js";
 import type { ContractGroup } from "../contracts/content.js";
 import type { ContentHash } from "../contracts/hash.js";
 import type { Address } from "../core/address.js";
@@ -30,8 +31,8 @@ export interface Held {
   readonly tokenSigners: readonly X509Certificate[];
   readonly clients: readonly OutwayClient[];
   readonly managers: ReadonlyMap<PeerId, Address>;
-  /** One of each CA's key. */
-  readonly revocationLists: ReadonlyMap<string, RevocationList>;
+  /** The newest of each CA, by `issuerId`. */
+  readonly revocationLists: ReadonlyMap<string, AttributedList>;
 }
 
 /** What is held before anything has come. */
@@ -46,7 +47,7 @@ export const NOTHING: Held = {
 
 /** How messages are read. */
 export interface Reading {
-  readonly group: ContractGroup;
+  readonly group: ContractGroup & Pick<Group, "anchors">;
   /** Told of each piece that is not believed and left out, with the reason. */
   readonly leftOut: (what: string, reason: string) => void;
 }
@@ -96,24 +97,21 @@ const managersOf = (
   return new Map([...before, ...readAll(reading, message.managers, { what: "manager", read })]);
 };
 
-/** Names the CA key that a list is by: two CAs may have one name, and a CA may have two keys. */
-const issuerOf = ({ crl, issuerChain }: RevocationList): string => {
-  const { issuerBytes, authorityKeyId } = takeApart(crl);
-  const key = authorityKeyId?.keyId ?? issuerChain[0]?.fingerprint256;
-  return `${issuerBytes.toString("hex")} ${key ?? ""}`;
-};
-
 const listsOf = (
   { revocationLists: before }: Held,
   message: WatchStateResponse,
   reading: Reading,
-): ReadonlyMap<string, RevocationList> => {
-  const read = (each: WatchStateResponse["revocationLists"][number]) => {
-    const list = readRevocationList(each);
-    return [issuerOf(list), list] as const;
+): ReadonlyMap<string, AttributedList> => {
+  const read = (each: WatchStateResponse["revocationLists"][number]): AttributedList => {
+    const { crl, issuerChain } = readRevocationList(each);
+    return attribute(crl, { anchors: reading.group.anchors, chains: [issuerChain] });
   };
-  const lists = readAll(reading, message.revocationLists, { what: "revocation list", read });
-  return new Map([...before, ...lists]);
+  const lists = new Map(before);
+  for (const list of readAll(reading, message.revocationLists, { what: "revocation list", read })) {
+    // An older list would make a revoked certificate count again.
+    if (replaces(list, lists.get(list.issuerId))) lists.set(list.issuerId, list);
+  }
+  return lists;
 };
 
 const checkSize = (held: Held): void => {

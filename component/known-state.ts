@@ -1,7 +1,6 @@
 // The state that is in use: verified, in memory and on disk, with the time since the manager was heard.
 import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
-import type { RevocationList } from "../certs/revocation-list.js";
 import type { Clock } from "../core/clock.js";
 import type { Log } from "../core/log.js";
 import type { WatchStateResponse } from "../proto/gen/schakel/manager/v1/component.js";
@@ -35,11 +34,8 @@ interface Heard {
 const sameKeys = (a: TokenSigners, b: TokenSigners): boolean =>
   a.keys.size === b.keys.size && [...a.keys.keys()].every((thumbprint) => b.keys.has(thumbprint));
 
-const sameLists = (
-  a: ReadonlyMap<string, RevocationList>,
-  b: ReadonlyMap<string, RevocationList>,
-): boolean =>
-  a.size === b.size && [...a].every(([issuer, { crl }]) => b.get(issuer)?.crl.equals(crl) === true);
+const sameLists = (a: Held["revocationLists"], b: Held["revocationLists"]): boolean =>
+  a.size === b.size && [...a].every(([issuer, list]) => b.get(issuer) === list);
 
 /** Holds the state in use and replaces it whole. */
 export class KnownState {
@@ -89,7 +85,9 @@ export class KnownState {
 
   /** What takes the messages of a new stream: the first full state is taken into use when it is complete. */
   begin(): StreamTaking {
-    let snapshot: Held | undefined = NOTHING;
+    // Lists only ever become newer, whatever a manager that lost some of its memory says.
+    const { revocationLists } = this.#held ?? NOTHING;
+    let snapshot: Held | undefined = { ...NOTHING, revocationLists };
     return {
       get isComplete() {
         return snapshot === undefined;
@@ -153,8 +151,9 @@ export class KnownState {
 
   #reading(): Reading {
     const { groups, log } = this.#with;
+    const { id: groupId, peerIdRule, anchors } = groups.current;
     return {
-      group: { groupId: groups.current.id, peerIdRule: groups.current.peerIdRule },
+      group: { groupId, peerIdRule, anchors },
       leftOut: (what, reason) => log.error({ what, reason }, "a part of the state is left out"),
     };
   }
@@ -174,10 +173,12 @@ export class KnownState {
   }
 
   #use(held: Held): void {
-    const lists = this.#held?.revocationLists ?? new Map<string, RevocationList>();
+    const { revocationLists: lists } = this.#held ?? NOTHING;
     this.#held = held;
     if (!sameLists(lists, held.revocationLists)) {
-      this.#with.groups.setRevocationLists([...held.revocationLists.values()]);
+      this.#with.groups.setRevocationLists(
+        [...held.revocationLists.values()].map(({ list }) => list),
+      );
       this.#with.log.info({ lists: held.revocationLists.size }, "revocation lists are in use");
     }
     this.#check(held);

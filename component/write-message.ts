@@ -36,8 +36,8 @@ export const messageOf = (held: Held): WatchStateResponse => ({
     peerId,
     address: formatAddress(address),
   })),
-  revocationLists: [...held.revocationLists.values()].map(({ crl, issuerChain }) => ({
-    crl,
-    issuerChain: issuerChain.map(({ raw }) => raw),
+  revocationLists: [...held.revocationLists.values()].map(({ list }) => ({
+    crl: list.crl,
+    issuerChain: list.issuerChain.map(({ raw }) => raw),
   })),
 });

@@ -76,7 +76,7 @@ const checkVersion = (value: JsonValue | undefined): void => {
   const found =
     typeof version === "string"
       ? `the contract says version ${quoted(version)}`
-      : "the contract says no version, as those of FSC 1";
+      : `the contract says no version${version === undefined ? ", as those of FSC 1" : " in words"}`;
   throw new ContractRefusal(
     "ERROR_CODE_UNKNOWN_FSC_VERSION",
     `${found}, understood here is ${FSC_VERSIONS_KNOWN.join(", ")}`,

@@ -8,7 +8,7 @@ import {
 } from "./content.js";
 import { Fields, FieldError } from "./fields.js";
 import { canonical } from "./jcs.js";
-import { JsonError, parseJson, type JsonValue } from "./json.js";
+import { JSON_BYTES_MAX, JSON_VALUES_MAX, JsonError, parseJson, type JsonValue } from "./json.js";
 import { ContractRefusal } from "./refusal.js";
 import { SIGNATURE_BYTES_MAX, SIGNATURE_TYPES, type SignatureType } from "./signature.js";
 
@@ -38,13 +38,14 @@ export interface Contract {
 }
 
 /**
- * Reads a JSON body.
+ * Reads a JSON body. How many values it may hold grows with how large it may be, since lists hold many contracts.
  *
  * @throws ContractRefusal ERROR_CODE_BODY_TOO_LARGE, or ERROR_CODE_REQUEST_INVALID when it is no strict JSON
  */
 export const parseBody = (bytes: Uint8Array, bytesMax: number): JsonValue => {
   try {
-    return parseJson(bytes, { bytesMax });
+    const valuesMax = JSON_VALUES_MAX * Math.max(1, Math.floor(bytesMax / JSON_BYTES_MAX));
+    return parseJson(bytes, { bytesMax, valuesMax });
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new ContractRefusal(
@@ -86,7 +87,14 @@ export const parseSubmission = (bytes: Uint8Array, group: ContractGroup): Submis
 export const submissionBody = ({ content, signature }: Submission): string =>
   canonical({ [CONTENT_MEMBER]: content, signature });
 
-const textsOf = (fields: Fields, rule: PeerIdRule): ReadonlyMap<PeerId, string> => {
+// FSC's OpenAPI file requires all three maps; other software may leave out an empty one, or write null.
+const textsOf = (
+  signatures: Fields,
+  type: SignatureType,
+  rule: PeerIdRule,
+): ReadonlyMap<PeerId, string> => {
+  if ((signatures.any(type) ?? null) === null) return new Map();
+  const fields = signatures.fields(type);
   const names = fields.names();
   if (names.length > SIGNATURES_MAX) {
     throw new FieldError(
@@ -116,7 +124,7 @@ export const parseContract = (value: JsonValue, group: ContractGroup): Contract 
     checkMember(fields);
     const content = parseContent(fields.any(CONTENT_MEMBER), group);
     const signatures = fields.fields("signatures");
-    const of = (type: SignatureType) => textsOf(signatures.fields(type), group.peerIdRule);
+    const of = (type: SignatureType) => textsOf(signatures, type, group.peerIdRule);
     return Object.freeze({
       content,
       signatures: { accept: of("accept"), reject: of("reject"), revoke: of("revoke") },

@@ -18,6 +18,9 @@ export interface TextRule {
   readonly max: number;
 }
 
+/** The latest time that a field may hold: the end of the year 9999, beyond which dates have no common form. */
+export const SECONDS_MAX = 253_402_300_799;
+
 const typeOf = (value: JsonValue | undefined): string => {
   if (value === undefined) return "is absent";
   if (value === null) return "is null";
@@ -101,7 +104,7 @@ export class Fields {
     });
   }
 
-  /** A time in seconds since 1970: an integer from 0. Throws FieldError for anything else. */
+  /** A time in seconds since 1970: an integer from 0 to SECONDS_MAX. Throws FieldError for anything else. */
   seconds(name: string): number {
     const value = this.any(name);
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
@@ -110,6 +113,9 @@ export class Fields {
         this.pathOf(name),
         `${found}, it must be a whole number of seconds since 1970`,
       );
+    }
+    if (value > SECONDS_MAX) {
+      throw new FieldError(this.pathOf(name), `is ${String(value)}, which is beyond the year 9999`);
     }
     return value;
   }

@@ -24,6 +24,11 @@ export type GrantType = (typeof GRANT_TYPES)[number];
 export const PROTOCOLS = ["PROTOCOL_TCP_HTTP_1.1", "PROTOCOL_TCP_HTTP_2"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
+/**
+ * The types of a connection grant's service. One must be there, as in FSC's OpenAPI file, though an example of its text has none.
+ */
+export const SERVICE_TYPES = ["SERVICE_TYPE_SERVICE", "SERVICE_TYPE_DELEGATED_SERVICE"] as const;
+
 /** How large the canonical form of a publication grant's properties may be, in bytes; FSC advises 1 MB. */
 export const PROPERTIES_BYTES_MAX = 1_000_000;
 
@@ -242,7 +247,7 @@ class GrantReader {
   }
 
   connected(fields: Fields): ConnectedService {
-    const type = fields.word("type", ["SERVICE_TYPE_SERVICE", "SERVICE_TYPE_DELEGATED_SERVICE"]);
+    const type = fields.word("type", SERVICE_TYPES);
     const named = { peer_id: this.#peerId(fields), name: this.#serviceName(fields) };
     const service: ConnectedService =
       type === "SERVICE_TYPE_SERVICE"

@@ -21,6 +21,9 @@ export const JSON_VALUES_MAX = 100_000;
 /** How many digits a number may be written with, zeros at either end not counted: a double tells 17 apart. */
 export const NUMBER_DIGITS_MAX = 17;
 
+/** How many characters a number may be written with: enough for the smallest double without an exponent. */
+export const NUMBER_LENGTH_MAX = 400;
+
 /** A text that is not strict JSON. The message says what was found and where; it repeats nothing of the text. */
 export class JsonError extends Error {
   constructor(
@@ -181,6 +184,12 @@ class Reader {
     if (written === "") {
       throw this.#error(this.#at === this.text.length ? "the end instead of a value" : "no value");
     }
+    // Before all that looks at its digits: a literal as long as the text would keep that busy for minutes.
+    if (written.length > NUMBER_LENGTH_MAX) {
+      throw this.#error(
+        `a number of more than ${String(NUMBER_LENGTH_MAX)} characters, which ends`,
+      );
+    }
     const number = Number(written);
     const [mantissa = ""] = written.split(/[eE]/);
     const digits = mantissa.replace(/[-.]/g, "").replace(/^0+/, "").replace(/0+$/, "");
@@ -207,7 +216,7 @@ export interface JsonLimits {
  * @throws JsonError for a text over its size, depth or number of values; for bytes that are not UTF-8, a byte
  * order mark, anything that RFC 8259 does not have, a second member of the same name (names are compared
  * after their escapes), a lone surrogate or noncharacter, and a number that is beyond ±(2^53 - 1), has more
- * than 17 significant digits or would be rounded to 0
+ * than 17 significant digits or NUMBER_LENGTH_MAX characters, or would be rounded to 0
  */
 export const parseJson = (
   bytes: Uint8Array,

@@ -3,7 +3,7 @@ import { timingSafeEqual, type KeyObject, type X509Certificate } from "node:cryp
 import { CertificateError } from "../certs/certificate-error.js";
 import { publicKeyOf } from "../certs/certificate-fields.js";
 import { CERTIFICATE_BYTES_MAX, CHAIN_LENGTH_MAX, isRoot } from "../certs/chain.js";
-import { readCertificates } from "../certs/pem.js";
+import { parseCertificate } from "../certs/pem.js";
 import { parseBody } from "./contract.js";
 import { refusingFields } from "./content.js";
 import { Fields, FieldError } from "./fields.js";
@@ -15,7 +15,7 @@ export const JWKS_BYTES_MAX = 1024 * 1024;
 /** How many keys a JWK set may have. */
 export const JWKS_KEYS_MAX = 50;
 
-/** The members that may hold a certificate's thumbprint: RFC 7517's, and the misspelt one of FSC's OpenAPI file. */
+/** The members that may hold a certificate's thumbprint: RFC 7517's, which we write, and the misspelt one of FSC's OpenAPI file. */
 export const JWK_THUMBPRINTS = [THUMBPRINT_HEADER, "x5t#s256"] as const;
 
 /** One key of a JWK set. Only its form has been checked: `checkPath` and revocation are the caller's. */
@@ -67,7 +67,7 @@ export const jwksOf = (chains: readonly (readonly X509Certificate[])[]): object 
       use: "sig",
       kid: thumbprint,
       x5c: withoutRoot(chain).map(({ raw }) => raw.toString("base64")),
-      [THUMBPRINT_HEADER]: thumbprint,
+      [JWK_THUMBPRINTS[0]]: thumbprint,
     };
   }),
 });
@@ -83,14 +83,7 @@ const certificateOf = (path: string, base64: unknown): X509Certificate => {
       `has a certificate of ${String(der.length)} bytes, allowed are ${String(CERTIFICATE_BYTES_MAX)}`,
     );
   }
-  const lines = base64.match(/.{1,64}/g)?.join("\n") ?? "";
-  const pem = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
-  const [certificate] = readCertificates(pem, 1);
-  // OpenSSL ignores what follows a certificate: what is checked must be what was sent.
-  if (certificate?.raw.equals(der) !== true) {
-    throw new FieldError(path, "has a certificate that is not DER");
-  }
-  return certificate;
+  return parseCertificate(der);
 };
 
 const chainOf = (fields: Fields): readonly [X509Certificate, ...X509Certificate[]] => {

@@ -27,6 +27,7 @@ export const TOKEN_LIFETIME_SECONDS_MAX = 24 * 3600;
 export const TOKEN_INWAYS_MAX = 20;
 
 const TYPE = "JWT";
+const AUDIENCE = "https://, a host, and a port";
 const ADDRESS_LENGTH_MAX = 300;
 const ID_LENGTH_MAX = 255;
 
@@ -82,14 +83,17 @@ export const connectingClaims = ({ outwayPeerId, connectionDelegator: delegator 
 const peerId = (fields: Fields, name: string, rule: PeerIdRule): PeerId =>
   fields.parsed(name, { max: ID_LENGTH_MAX, parse: rule, what: "a peer id by the group's rule" });
 
-// Other software may write an optional peer id as "".
+// Other software may write null for what a token does not have.
+const has = (fields: Fields, name: string): boolean => (fields.any(name) ?? null) !== null;
+
+// And an optional peer id as "".
 const optionalPeerId = (fields: Fields, name: string, rule: PeerIdRule): PeerId | undefined =>
-  !fields.has(name) || fields.any(name) === "" ? undefined : peerId(fields, name, rule);
+  !has(fields, name) || fields.any(name) === "" ? undefined : peerId(fields, name, rule);
 
 /** The inverse of `connectingClaims`. Throws FieldError. */
 export const readConnectingClaims = (claims: Fields, rule: PeerIdRule): Connecting => ({
   outwayPeerId: peerId(claims, "sub", rule),
-  connectionDelegator: claims.has("act")
+  connectionDelegator: has(claims, "act")
     ? optionalPeerId(claims.fields("act"), "sub", rule)
     : undefined,
 });
@@ -177,14 +181,24 @@ export const signToken = async (token: AccessToken, signer: JwsSigner): Promise<
   return text;
 };
 
+// RFC 7519, 4.1.3 has a list too; with more than one in it the token would be for several inways.
+const audienceIn = (claims: Fields): string => {
+  const value = claims.any("aud");
+  const [only, ...more] = value instanceof Array ? value : [value];
+  if (typeof only === "string" && only.length <= ADDRESS_LENGTH_MAX && more.length === 0)
+    return only;
+  throw new FieldError(claims.pathOf("aud"), `must be one text, ${AUDIENCE}`);
+};
+
 const inwaysOf = (claims: Fields): readonly Address[] => {
-  const what = "https://, a host, and a port";
-  const first = claims.parsed("aud", { max: ADDRESS_LENGTH_MAX, parse: parseAudience, what });
-  const add = claims.has("add") ? claims.fields("add") : undefined;
-  if (add?.has("inways") !== true) return Object.freeze([first]);
+  const first = parseAudience(audienceIn(claims));
+  if (first === undefined) throw new FieldError(claims.pathOf("aud"), `must be ${AUDIENCE}`);
+  const add = has(claims, "add") ? claims.fields("add") : undefined;
+  if (add === undefined || !has(add, "inways")) return Object.freeze([first]);
   const others = add.list("inways").map((each) => {
     const address = typeof each === "string" ? parseAudience(each) : undefined;
-    if (address === undefined) throw new FieldError(add.pathOf("inways"), `must each be ${what}`);
+    if (address === undefined)
+      throw new FieldError(add.pathOf("inways"), `must each be ${AUDIENCE}`);
     return address;
   });
   if (others.length >= TOKEN_INWAYS_MAX) {
@@ -235,7 +249,7 @@ export const readToken = (text: string, rule: PeerIdRule): UnverifiedToken => {
       parse: parseCertificateThumbprint,
       what: "43 characters of base64url",
     }),
-    properties: claims.has("prp") ? claims.object("prp") : undefined,
+    properties: has(claims, "prp") ? claims.object("prp") : undefined,
   });
   return { jws, token };
 };

@@ -46,6 +46,15 @@ const checkTime = ({ created_at, validity }: ContractContent, now: number): void
   refuseIf(not_after <= today, code, `not_after is ${seconds(not_after)}, which has passed`);
 };
 
+/**
+ * Whether publication and connection grants stand in one contract. FSC's text forbids a service publication beside others
+ * and says nothing of the rest; we let both of a family stand together, and never the two families.
+ */
+export const mixesFamilies = ({ grants }: ContractContent): boolean => {
+  const connections = grants.filter(({ data }) => isConnection(data)).length;
+  return connections > 0 && connections < grants.length;
+};
+
 const checkGrants = (content: ContractContent, grantsMax: number): void => {
   const { grants } = content;
   refuseIf(
@@ -53,9 +62,8 @@ const checkGrants = (content: ContractContent, grantsMax: number): void => {
     "ERROR_CODE_CONTRACT_INVALID",
     `the contract has ${String(grants.length)} grants, allowed are 1 to ${String(grantsMax)}`,
   );
-  const connections = grants.filter(({ data }) => isConnection(data)).length;
   refuseIf(
-    connections > 0 && connections < grants.length,
+    mixesFamilies(content),
     "ERROR_CODE_GRANT_COMBINATION_NOT_ALLOWED",
     "publication grants and connection grants never stand in one contract",
   );

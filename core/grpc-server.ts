@@ -40,6 +40,8 @@ export interface GrpcServing<Identity> {
   readonly stopMs: number;
   /** Who answers, for error answers. */
   readonly domain: Domain;
+  /** Takes over admitted connections that speak another protocol, by its ALPN name; `tls` offers it too. */
+  readonly others?: ReadonlyMap<string, (socket: TLSSocket, identity: Identity) => void>;
   readonly log: Log;
 }
 
@@ -60,6 +62,9 @@ const present = (fingerprint: string | undefined): string => fingerprint ?? "";
 
 const fingerprintOf = (socket: TLSSocket): string =>
   present(socket.getPeerCertificate().fingerprint256);
+
+const protocolOf = ({ alpnProtocol }: TLSSocket): string =>
+  typeof alpnProtocol === "string" ? alpnProtocol : "";
 
 const fingerprintOfCall = <Req, Res>(call: AnyCall<Req, Res>): string =>
   call.getAuthContext().sslPeerCertificate?.fingerprint256 ?? "";
@@ -97,7 +102,7 @@ export class GrpcServer<Identity> {
    * @throws ListenError when the address cannot be listened on
    */
   async listen(): Promise<Address> {
-    const { address, tls, admit, connectionsMax, log } = this.#serving;
+    const { address, tls, admit, connectionsMax, others, log } = this.#serving;
     const injector = this.grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.#listener = await serveTls({
       address,
@@ -106,11 +111,17 @@ export class GrpcServer<Identity> {
       log,
       admit: (socket) => {
         const identity = admit(socket);
-        if (socket.alpnProtocol !== "h2")
+        const protocol = protocolOf(socket);
+        if (protocol !== "h2" && others?.has(protocol) !== true)
           throw new Error("the client does not speak HTTP/2 (ALPN)");
         return identity;
       },
       connected: (socket, identity) => {
+        const other = others?.get(protocolOf(socket));
+        if (other !== undefined) {
+          other(socket, identity);
+          return;
+        }
         this.#remember(socket, identity);
         injector.injectConnection(socket);
       },

@@ -7,6 +7,7 @@ import { listen } from "./listen.js";
 import type { Log } from "./log.js";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+const RECHECK_MS = 60_000;
 
 /** TLS options of a server, from certs/. */
 export interface TlsServing extends TlsOptions {
@@ -19,12 +20,17 @@ export interface TlsListening<Identity> {
   readonly address: Address;
   /** TLS options from certs/; called at the start and on each `reload`. */
   readonly tls: () => TlsServing;
-  /** Who the other side is. Throws with the reason when it may not stay. Asked again on each `reload`. */
+  /**
+   * Who the other side is. Throws with the reason when it may not stay. Asked again on each `reload` and
+   * from time to time, since certificates and revocation lists come to their end.
+   */
   readonly admit: (socket: TLSSocket) => Identity;
   /** Takes over an admitted connection. The socket has no error listener yet. */
   readonly connected: (socket: TLSSocket, identity: Identity) => void;
   /** How many connections may be open at once; further ones are closed unread. */
   readonly connectionsMax: number;
+  /** How often open connections are judged again, in milliseconds; every minute unless given. */
+  readonly recheckMs?: number | undefined;
   readonly log: Log;
 }
 
@@ -106,7 +112,7 @@ const logFailures = (server: Server, log: Log, connectionsMax: number): void => 
  * @throws ListenError when the address cannot be listened on
  */
 export const serveTls = async <Identity>(options: TlsListening<Identity>): Promise<TlsListener> => {
-  const { tls, admit, connected, log, connectionsMax } = options;
+  const { tls, admit, connected, log, connectionsMax, recheckMs = RECHECK_MS } = options;
   const { handshakeDone, ...first } = tls();
   const server = createServer({ ...first, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
   if (handshakeDone !== undefined) onHandshake(server, handshakeDone);
@@ -132,6 +138,7 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
   });
   logFailures(server, log, connectionsMax);
   const address = await listen(server, options.address);
+  const recheck = setInterval(() => open.admitAgain(), recheckMs).unref();
   return {
     address,
     reload: () => {
@@ -141,6 +148,7 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
     close: () =>
       new Promise((resolve) => {
         closed = true;
+        clearInterval(recheck);
         server.close(() => resolve());
         // Connections are not the listener's to wait for.
         resolve();

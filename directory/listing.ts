@@ -87,10 +87,17 @@ export const nameContains = (text: string): ((name: string) => boolean) => {
 };
 
 /** A component as the stream shows it. */
-export const catalogueEntry = ({ announcement, health }: CatalogueEntry): wire.CatalogueEntry => ({
+export const catalogueEntry = ({
+  announcement,
+  health,
+  shown,
+}: CatalogueEntry): wire.CatalogueEntry => ({
   announcement: announcement.signed,
   health: HEALTH[health],
   peerName: announcement.peerName,
+  publishedServices: (announcement.inway?.services ?? [])
+    .map(({ name }) => name)
+    .filter((name) => shown.has(name)),
 });
 
 /** The names of a component. */

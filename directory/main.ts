@@ -1,23 +1,28 @@
 // The directory process: puts its parts together and runs them until it is told to stop.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Kysely } from "kysely";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { admit, serverTls } from "../certs/tls.js";
 import { formatAddress, type Address } from "../core/address.js";
 import { systemClock, type Clock } from "../core/clock.js";
+import { openDatabase } from "../core/database.js";
+import type { DialPolicy } from "../core/dial.js";
 import { GrpcServer } from "../core/grpc-server.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
 import { createLog, type Log } from "../core/log.js";
+import type { FscSchema } from "../fsc/schema.js";
 import { DirectoryServiceService } from "../proto/gen/schakel/directory/v1/directory.js";
+import { openManagerSide, type ManagerSide } from "./manager-side.js";
 import { directoryMetrics } from "./metrics.js";
 import { Prober } from "./probe.js";
 import { Registry } from "./registry.js";
 import { directoryService } from "./service.js";
 import type { DirectorySettings } from "./settings.js";
-import { openDirectoryStore } from "./store.js";
+import { openDirectoryStore, type DirectorySchema } from "./store.js";
 import { Watchers } from "./watchers.js";
 
 const MESSAGE_BYTES_MAX = 512 * 1024;
@@ -56,14 +61,46 @@ interface Surroundings {
   readonly clock: Clock;
 }
 
+/** All tables of directory.db. */
+type DirectoryDatabase = Kysely<DirectorySchema & FscSchema>;
+
+const openTables = async (
+  { data }: DirectorySettings,
+  lifecycle: Lifecycle,
+): Promise<DirectoryDatabase> => {
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  const db = openDatabase<DirectorySchema & FscSchema>(join(data, "directory.db"));
+  lifecycle.onStop("store", () => db.destroy());
+  return db;
+};
+
+const policyOf = (settings: DirectorySettings, groups: GroupSource) => (): DialPolicy => ({
+  ports: settings.allowAnyPort ? undefined : groups.current.ports,
+  privateAddresses: settings.allowPrivateAddresses,
+  hosts: settings.resolve,
+});
+
+const openContracts = (
+  settings: DirectorySettings,
+  { groups, bundles }: Sources,
+  db: DirectoryDatabase,
+  { log, lifecycle, clock }: Surroundings,
+): Promise<ManagerSide> =>
+  openManagerSide({
+    ...{ settings, groups, bundles, log, lifecycle, clock },
+    // Kysely's types do not see that a database with more tables is one with fewer.
+    db: db,
+    policy: policyOf(settings, groups),
+  });
+
 const openRegistry = async (
   settings: DirectorySettings,
   { groups }: Sources,
+  { db, managerSide }: { readonly db: DirectoryDatabase; readonly managerSide: ManagerSide },
   { log, lifecycle, clock }: Surroundings,
 ): Promise<Registry> => {
-  await mkdir(settings.data, { recursive: true, mode: 0o700 });
-  const store = await openDirectoryStore(join(settings.data, "directory.db"), groups.current.id);
-  lifecycle.onStop("store", () => store.close());
+  const tables = db as unknown as Kysely<DirectorySchema>;
+  const store = await openDirectoryStore(tables, groups.current.id);
   const registry = await Registry.open({
     groups,
     store,
@@ -73,7 +110,9 @@ const openRegistry = async (
     anyPort: settings.allowAnyPort,
     componentsPerPeerMax: settings.componentsPerPeerMax,
     componentsMax: settings.componentsMax,
+    published: (peer) => managerSide.publications.of(peer),
   });
+  managerSide.onChange(() => registry.recheckPublications());
   const failed = (error: unknown): void =>
     log.error({ err: error }, "the leases could not be brought up to date");
   const timer = setInterval(() => void registry.expire().catch(failed), EXPIRY_MS);
@@ -85,19 +124,26 @@ const openRegistry = async (
   return registry;
 };
 
+/** What managers speak on the directory's port, beside the gRPC of everybody (FSC Core 2.0.0, Manager). */
+const FSC_PROTOCOL = "http/1.1";
+
 const createServer = (
   settings: DirectorySettings,
   log: Log,
   { groups, bundles }: Sources,
+  managerSide: ManagerSide,
 ): GrpcServer<PeerIdentity> => {
   const server = new GrpcServer<PeerIdentity>({
     address: settings.listen,
-    tls: () => serverTls(bundles.current, groups.current, ["h2"]),
+    tls: () => serverTls(bundles.current, groups.current, ["h2", FSC_PROTOCOL]),
     admit: (socket) => admit(socket, groups.current),
     connectionsMax: settings.connectionsMax,
     messageBytesMax: MESSAGE_BYTES_MAX,
     stopMs: Math.max(0, settings.stopTimeout - STOP_RESERVE_MS),
     domain: "directory",
+    others: new Map([
+      [FSC_PROTOCOL, (socket, caller) => managerSide.server.accept(socket, caller)],
+    ]),
     log,
   });
   groups.onChange(() => server.reload());
@@ -114,11 +160,7 @@ const startProber = (
   new Prober({
     ...sources,
     registry,
-    policy: () => ({
-      ports: settings.allowAnyPort ? undefined : sources.groups.current.ports,
-      privateAddresses: settings.allowPrivateAddresses,
-      hosts: settings.resolve,
-    }),
+    policy: policyOf(settings, sources.groups),
     clock,
     log,
     intervalMs: settings.probeInterval,
@@ -138,8 +180,11 @@ export const startDirectory = async (
   { log, lifecycle, clock }: Surroundings,
 ): Promise<RunningDirectory> => {
   const sources = await openSources(settings, log, lifecycle);
-  const registry = await openRegistry(settings, sources, { log, lifecycle, clock });
-  const server = createServer(settings, log, sources);
+  const surroundings = { log, lifecycle, clock };
+  const db = await openTables(settings, lifecycle);
+  const managerSide = await openContracts(settings, sources, db, surroundings);
+  const registry = await openRegistry(settings, sources, { db, managerSide }, surroundings);
+  const server = createServer(settings, log, sources, managerSide);
   const watchers = new Watchers({
     server,
     registry,

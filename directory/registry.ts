@@ -17,7 +17,7 @@ import type { PeerIdentity } from "../certs/identity.js";
 import type { Clock } from "../core/clock.js";
 import { SchakelError } from "../core/errors.js";
 import type { Log } from "../core/log.js";
-import type { ComponentName } from "../core/names.js";
+import type { ComponentName, PeerId } from "../core/names.js";
 import type { DirectoryStore } from "./store.js";
 
 /** What a registry stands on. */
@@ -31,6 +31,14 @@ export interface RegistryParts {
   readonly anyPort: boolean;
   readonly componentsPerPeerMax: number;
   readonly componentsMax: number;
+  /** The services of a peer that are shown: those with a valid publication contract. */
+  readonly published: (peer: PeerId) => ReadonlySet<string>;
+}
+
+/** What is to change; which services are shown follows from the publication contracts. */
+interface RegistryChanges {
+  readonly upserted: readonly Omit<CatalogueChanges["upserted"][number], "shown">[];
+  readonly removed?: readonly ComponentKey[];
 }
 
 /** Hears which components have changed. */
@@ -147,6 +155,15 @@ export class Registry {
     this.#apply({ upserted: [{ announcement: entry.announcement, health }] });
   }
 
+  /** Shows of every peer what is published now: called when a publication contract has changed, or time has. */
+  recheckPublications(): void {
+    const { published } = this.#parts;
+    const changed = [...this.#current.entries()].filter(
+      ({ announcement, shown }) => !sameNames(shown, published(announcement.peerId)),
+    );
+    if (changed.length > 0) this.#apply({ upserted: changed });
+  }
+
   /** Resolves when every change that was begun has ended. */
   async settled(): Promise<void> {
     await this.#last;
@@ -199,9 +216,13 @@ export class Registry {
     this.#leases.set(key, this.#parts.clock.monotonic() + this.#parts.leaseMs);
   }
 
-  #apply(changes: CatalogueChanges): void {
-    this.#current = apply(this.#current, changes).catalogue;
-    const { upserted, removed = [] } = changes;
+  #apply({ upserted, removed = [] }: RegistryChanges): void {
+    const { published } = this.#parts;
+    const shown = upserted.map((entry) => ({
+      ...entry,
+      shown: published(entry.announcement.peerId),
+    }));
+    this.#current = apply(this.#current, { upserted: shown, removed }).catalogue;
     const changed = [...upserted.map(({ announcement }) => announcement.key), ...removed];
     for (const listener of this.#listeners) listener(changed);
   }
@@ -212,6 +233,9 @@ export class Registry {
     return result;
   }
 }
+
+const sameNames = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
+  a.size === b.size && [...a].every((name) => b.has(name));
 
 const sameAddress = (
   a: { readonly host: string; readonly port: number } | undefined,

@@ -1,6 +1,7 @@
 // The settings of a directory. The only place of the directory that reads the environment.
 import {
   address,
+  choice,
   COMMON_SETTINGS,
   duration,
   hostTable,
@@ -15,7 +16,7 @@ import {
 /** The table of a directory's settings. */
 export const DIRECTORY_SETTINGS = {
   listen: address({
-    text: "Where peers reach the directory over gRPC with mutual TLS.",
+    text: "Where peers reach the directory with mutual TLS: gRPC, and FSC for their managers.",
     default: "0.0.0.0:8443",
   }),
   healthListen: loopbackAddress({
@@ -38,6 +39,10 @@ export const DIRECTORY_SETTINGS = {
   }),
   probeInterval: duration({ text: "How often each inway is probed.", default: "10s" }),
   probeTimeout: duration({ text: "How long one probe may take.", default: "5s" }),
+  publications: choice(["automatic", "held"], {
+    text: "Whether publication contracts of the group's peers are signed at once, or held until 'schakel directory publications' decides.",
+    default: "automatic",
+  }),
   connectionsMax: integer(1, 1_000_000, {
     text: "How many connections may be open at once.",
     default: "5000",

@@ -1,10 +1,11 @@
 // What a directory keeps over a restart: the last announcement of each component, as it was signed.
 import type { Kysely } from "kysely";
 import type { Announcement, ComponentKey, SignedAnnouncement } from "../catalogue/announcement.js";
-import { migrate, openDatabase, type Migration } from "../core/database.js";
+import { migrate, type Migration } from "../core/database.js";
 import { SignedAnnouncement as wireSigned } from "../proto/gen/schakel/directory/v1/directory.js";
 
-interface Schema {
+/** The directory's tables. */
+export interface DirectorySchema {
   readonly directory_component: {
     readonly group_id: string;
     /** `{peer id}/{kind}/{component}`. */
@@ -51,13 +52,12 @@ export interface DirectoryStore {
   end(keys: readonly ComponentKey[]): Promise<void>;
   /** Forgets what nobody can use any more: what is gone and was valid until `now`, in milliseconds since 1970. */
   forget(now: number): Promise<void>;
-  close(): Promise<void>;
 }
 
 const encode = (signed: SignedAnnouncement): Uint8Array =>
   wireSigned.encode({ ...signed, certificateChain: [...signed.certificateChain] }).finish();
 
-const queries = (db: Kysely<Schema>, groupId: string): DirectoryStore => ({
+const queries = (db: Kysely<DirectorySchema>, groupId: string): DirectoryStore => ({
   load: async () => {
     const rows = await db
       .selectFrom("directory_component")
@@ -98,24 +98,18 @@ const queries = (db: Kysely<Schema>, groupId: string): DirectoryStore => ({
       .where("valid_until_ms", "<=", now)
       .execute();
   },
-  close: () => db.destroy(),
 });
 
 /**
- * Opens the database file of a directory, made and brought up to date when needed.
+ * Brings the directory's tables up to date and gives access to them.
  *
- * @throws DatabaseError when it cannot be opened or newer software wrote it
+ * @param db its owner closes it
+ * @throws DatabaseError when newer software wrote it
  */
 export const openDirectoryStore = async (
-  file: string,
+  db: Kysely<DirectorySchema>,
   groupId: string,
 ): Promise<DirectoryStore> => {
-  const db = openDatabase<Schema>(file);
-  try {
-    await migrate(db, "directory", MIGRATIONS);
-  } catch (error) {
-    await db.destroy();
-    throw error;
-  }
+  await migrate(db, "directory", MIGRATIONS);
   return queries(db, groupId);
 };

@@ -180,7 +180,7 @@ export class ContractBook {
   }
 
   async #renew(): Promise<void> {
-    for (const contract of await this.#own.renew()) this.#tell(contract);
+    await this.#own.renew((contract) => this.#tell(contract));
     await this.#certificates.loadFormer();
   }
 

@@ -36,7 +36,7 @@ const BROKEN_MS = 30_000;
 const textOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH_MAX);
 
-/** One try: what came of it, or why the party's manager gave no answer at all. */
+/** One try: what came of it, or why the party's manager gave no answer, to this or anything. */
 type Tried = { readonly outcome: DeliveryOutcome } | { readonly silence: string };
 
 /** What `DeliveryRounds.start` has begun. */
@@ -173,7 +173,8 @@ export class DeliveryRounds {
     } catch (error) {
       const { hash, type } = row;
       log.info({ err: error, party, hash, type }, "a signature was not delivered");
-      if (!(error instanceof RemoteError)) return { silence: textOf(error) };
+      const hasAnswered = error instanceof RemoteError && error.status < 500;
+      if (!hasAnswered) return { silence: textOf(error) };
       return { outcome: this.#failed(await this.#answer(error, contract), row.failures + 1) };
     }
   }

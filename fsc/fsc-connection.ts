@@ -38,7 +38,10 @@ export class FscConnection {
     // node:http ends a connection by destroying it, which resets it when the peer is still sending.
     Object.defineProperty(socket, "destroySoon", { value: () => this.#linger() });
     socket.setNoDelay(true);
-    socket.once("close", () => clearTimeout(this.#timer));
+    socket.once("close", () => {
+      clearTimeout(this.#timer);
+      for (const incoming of this.#requests) incoming.end();
+    });
     this.#awaitHead();
   }
 
@@ -57,6 +60,7 @@ export class FscConnection {
   /** A request has been answered, or its connection has gone. */
   ended(incoming: Incoming): void {
     this.#requests.delete(incoming);
+    incoming.end();
     if (this.#requests.size > 0 || this.#isLingering) return;
     if (this.#isLast) this.#linger();
     else this.#awaitHead();

@@ -10,13 +10,15 @@ export interface FscLimits {
   readonly headTimeoutMs: number;
   /** How long a body may take: ERROR_CODE_REQUEST_TIMEOUT. */
   readonly bodyTimeoutMs: number;
+  /** How long the other side may take to read an answer, those before it on the connection included. */
+  readonly sendTimeoutMs: number;
   /** How long a connection may be without any byte while an answer is being made or sent. */
   readonly idleTimeoutMs: number;
   /** How long a connection may go on: what its certificate was at the handshake must not count for ever. */
   readonly connectionAgeMs: number;
   /** Connections of one peer: ERROR_CODE_LIMIT_EXCEEDED. */
   readonly connectionsPerPeerMax: number;
-  /** Requests of one peer that are being answered at once: ERROR_CODE_LIMIT_EXCEEDED. */
+  /** Requests of one peer at once, each until its answer has been read: ERROR_CODE_LIMIT_EXCEEDED. */
   readonly requestsPerPeerMax: number;
   /** How large a page of a list may be, in bytes; it has fewer items than were asked for when it would be larger. */
   readonly pageBytesMax: number;
@@ -32,11 +34,12 @@ export const FSC_LIMITS: FscLimits = {
   headersMax: 100,
   headTimeoutMs: 20_000,
   bodyTimeoutMs: 30_000,
+  sendTimeoutMs: 120_000,
   idleTimeoutMs: 120_000,
   connectionAgeMs: 600_000,
   connectionsPerPeerMax: 100,
   requestsPerPeerMax: 32,
-  pageBytesMax: 8 * 1024 * 1024,
+  pageBytesMax: 4 * 1024 * 1024,
   lingerMs: 1_000,
   drainMs: 10_000,
 };

@@ -28,6 +28,8 @@ export interface FscServing {
   readonly clock: Clock;
   /** FSC_LIMITS unless given. */
   readonly limits?: Partial<FscLimits> | undefined;
+  /** Told what a peer sent and was refused. Must not throw. Nobody unless given. */
+  readonly refused?: ((caller: PeerIdentity, error: SchakelError) => void) | undefined;
   /** Whether managers of others may be at any port, and not only at those of the group; false unless given. */
   readonly allowAnyPort?: boolean | undefined;
 }
@@ -174,10 +176,14 @@ export class FscServer {
     } catch (thrown) {
       reply = this.#failed(connection, incoming, thrown);
     }
+    send(response, reply, connection.isLast || this.#isClosed);
+    // An answer is held in memory until it has been read.
+    const timer = setTimeout(() => connection.socket.destroy(), this.#limits.sendTimeoutMs);
+    await incoming.ended;
+    clearTimeout(timer);
     const left = (this.#running.get(peerId) ?? 1) - 1;
     if (left === 0) this.#running.delete(peerId);
     else this.#running.set(peerId, left);
-    send(response, reply, connection.isLast || this.#isClosed);
   }
 
   #failed(connection: FscConnection, { request }: Incoming, thrown: unknown): Reply {
@@ -191,6 +197,7 @@ export class FscServer {
     else if (error.code === "ERROR_CODE_INTERNAL")
       log.error({ ...about, err: thrown }, "FSC request failed");
     else log.info({ ...about, reason: error.message }, "FSC request refused");
+    this.#serving.refused?.(connection.caller, error);
     return errorAnswer(error, "manager");
   }
 

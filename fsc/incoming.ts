@@ -86,12 +86,20 @@ const tooLarge = (bytesMax: number): SchakelError =>
 export class Incoming {
   #fail: (problem: Error) => void = () => undefined;
   #problem: Error | undefined;
+  #end: () => void = () => undefined;
+  /** Resolves when the request has been answered and the answer sent, or the connection has gone. */
+  readonly ended = new Promise<void>((resolve) => (this.#end = resolve));
 
   constructor(
     readonly request: IncomingMessage,
     /** Tells the client to send its body, where it waits for that. */
     private readonly goOn: () => void,
   ) {}
+
+  /** Nothing will happen with the request any more. */
+  end(): void {
+    this.#end();
+  }
 
   /** Ends the reading of the body, now or later, with this error. */
   fail(problem: Error): void {

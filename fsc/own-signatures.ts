@@ -39,6 +39,9 @@ const notFound = (): SchakelError => new SchakelError("ERROR_CODE_CONTRACT_NOT_F
 
 /** Signs for our own peer. */
 export class OwnSignatures {
+  /** The certificate for which nothing is left to be made again. */
+  #renewedFor: string | undefined;
+
   constructor(
     private readonly parts: BookParts,
     private readonly certificates: SignerCertificates,
@@ -133,6 +136,9 @@ export class OwnSignatures {
     const { identity, chain } = bundles.current;
     if (identity.certificateThumbprint === certificateThumbprint) {
       await this.certificates.keep(tx, signer, certificateThumbprint, chain);
+    } else {
+      // The certificate was replaced since this was signed.
+      this.#renewedFor = undefined;
     }
     const { content } = contract;
     await queueDeliveries(tx, { hash, content, type, own: signer, now: clock.now() });
@@ -143,18 +149,29 @@ export class OwnSignatures {
    * Makes our signatures again that another certificate than the one in use made: accepts of contracts that
    * are open or in force, and whatever has not arrived everywhere. They are delivered again.
    *
-   * @returns the contracts that changed
+   * @param changed called with each contract that has changed
    */
-  async renew(): Promise<readonly StoredContract[]> {
-    const renewed: StoredContract[] = [];
-    for (;;) {
-      const outdated = await this.#outdated();
-      for (const { hash, type } of outdated) {
-        const contract = await this.#renewOne(hash as ContentHash, type);
-        if (contract !== undefined) renewed.push(contract);
-      }
-      if (outdated.length < RENEWED_AT_ONCE) return renewed;
+  async renew(changed: (contract: StoredContract) => void): Promise<void> {
+    const { certificateThumbprint } = this.parts.bundles.current.identity;
+    if (this.#renewedFor === certificateThumbprint) return;
+    // First, so that what is signed with another one meanwhile takes it back.
+    this.#renewedFor = certificateThumbprint;
+    try {
+      while (await this.#renewSome(changed));
+    } catch (error) {
+      this.#renewedFor = undefined;
+      throw error;
     }
+  }
+
+  /** Resolves with whether there may be more. */
+  async #renewSome(changed: (contract: StoredContract) => void): Promise<boolean> {
+    const outdated = await this.#outdated();
+    for (const { hash, type } of outdated) {
+      const contract = await this.#renewOne(hash as ContentHash, type);
+      if (contract !== undefined) changed(contract);
+    }
+    return outdated.length > 0;
   }
 
   async #outdated(): Promise<readonly { readonly hash: string; readonly type: SignatureType }[]> {

@@ -66,13 +66,17 @@ export class PeerBook {
    * Stores a peer, or what has changed about it. What is the same already costs one query. Whether the
    * name and address may be believed is its caller's to know: nothing is dialled without a check of the certificate.
    *
-   * @throws SchakelError ERROR_CODE_LIMIT_EXCEEDED when the peer is new and PEERS_MAX are known
+   * @param source whether the peer showed its certificate itself, or another one lists it
+   * @throws SchakelError ERROR_CODE_LIMIT_EXCEEDED when a peer that is listed is new and PEERS_MAX are known
    */
-  async note({ id, name, managerAddress }: ListedPeer): Promise<void> {
+  async note(
+    { id, name, managerAddress }: ListedPeer,
+    source: "itself" | "listed" = "listed",
+  ): Promise<void> {
     const address = formatAddress(managerAddress);
     const known = await this.#row(id);
     if (known?.name === name && known.manager_address === address) return;
-    if (known === undefined) await this.#checkCount();
+    if (known === undefined && source === "listed") await this.#checkCount();
     await this.#write({ id, name, address });
     if (known?.manager_address === address) return;
     await Promise.all([...this.#listeners].map((listener) => listener(id)));
@@ -80,7 +84,7 @@ export class PeerBook {
 
   /** Stores what of a peer's was refused, for the screens; the peer too, when it is not known. */
   async noteRefusal(peer: ListedPeer, text: string): Promise<void> {
-    await this.note(peer);
+    await this.note(peer, "itself");
     await this.#with.db
       .updateTable("fsc_peer")
       .set({ refusal: text.slice(0, REFUSAL_LENGTH_MAX), refused_ms: this.#with.clock.now() })

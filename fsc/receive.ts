@@ -160,7 +160,7 @@ export class Receiver {
     if (isStored === true) await this.#again(content, hash, received);
     const changed = isStored === true ? undefined : await this.#take(content, hash, received);
     const { identity, address } = from;
-    await peers.note({ id: signer, name: identity.name, managerAddress: address });
+    await peers.note({ id: signer, name: identity.name, managerAddress: address }, "itself");
     return changed;
   }
 

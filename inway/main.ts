@@ -6,6 +6,7 @@ import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { InternalSource } from "../certs/internal-bundle.js";
+import { keepRenewed } from "../component/renewal.js";
 import { RunningGrants } from "../component/running-grants.js";
 import { exposeState } from "../component/state-metrics.js";
 import type { OfferedService } from "../component/component-state.js";
@@ -25,6 +26,9 @@ import { InwayAccess } from "./access.js";
 import { InwayExchanges } from "./exchange.js";
 import { listenForPeers } from "./listener.js";
 import type { InwaySettings } from "./settings.js";
+
+/** How often open connections are judged again without any change. */
+const JUDGE_AGAIN_MS = 60_000;
 
 /** What an inway runs with. */
 export interface Running {
@@ -57,6 +61,7 @@ const openSources = async (
   lifecycle.onStop("certificate", () => bundles.close());
   const internal = await InternalSource.open(settings.identity, log);
   lifecycle.onStop("identity", () => internal.close());
+  keepRenewed({ source: internal, clock, log }, lifecycle);
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const state = await StateSource.open({
     role: "inway",
@@ -183,6 +188,9 @@ export const startInway = async (settings: InwaySettings, running: Running): Pro
   lifecycle.onStop("listener", () => listener.close());
   groups.onChange(() => listener.reload());
   bundles.onChange(() => listener.reload());
+  // Certificates and revocation lists end with the time too.
+  const timer = setInterval(() => listener.reload(), JUDGE_AGAIN_MS).unref();
+  lifecycle.onStop("timer", () => clearInterval(timer));
 
   announce(settings, running, sources);
   const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);

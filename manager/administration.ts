@@ -142,11 +142,12 @@ class Methods {
       nameContains: nameContains === "" ? undefined : nameContains,
     });
     const peers: wire.KnownPeer[] = [];
-    for (const { id, name, managerAddress } of items) {
+    for (const { id, name, managerAddress, refusal } of items) {
       const { seenAt, fscVersion } = await this.parts.presence.presence(id);
       peers.push({
         ...{ id, name, managerAddress: formatAddress(managerAddress), fscVersion },
-        seenAtMs: BigInt(seenAt),
+        ...{ seenAtMs: BigInt(seenAt), lastRefusal: refusal?.text ?? "" },
+        lastRefusalAtMs: BigInt(refusal?.at ?? 0),
       });
     }
     return { peers, nextPageToken: nextCursor ?? "" };

@@ -6,7 +6,7 @@ import type { PeerId, ServiceName } from "../core/names.js";
 import type { ContractBook } from "../fsc/contract-book.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 import type { AuditLog } from "./audit.js";
-import { contractsOf } from "./contract-list.js";
+import { contractsOf } from "../fsc/all-contracts.js";
 import { matchingRule, type AccessRules } from "./rules.js";
 
 /** What the automatic acceptance stands on. */

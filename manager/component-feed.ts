@@ -10,7 +10,7 @@ import type { ContractBook } from "../fsc/contract-book.js";
 import type { PeerBook } from "../fsc/peer-book.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 import type { Clients } from "./clients.js";
-import { contractsOf } from "./contract-list.js";
+import { contractsOf } from "../fsc/all-contracts.js";
 import type { ComponentFeed, StoredClient, StoredService, Unsubscribe } from "./feed.js";
 import { Listeners } from "./listeners.js";
 import type { OwnCertificates } from "./own-certificates.js";

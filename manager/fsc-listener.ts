@@ -1,6 +1,10 @@
 // Where other peers' managers and outways connect: mutual TLS with the group's anchors.
+import type { X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
 import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
+import { findPath } from "../certs/path-builder.js";
+import { clientChainOf } from "../certs/peer-chain.js";
 import { admit, serverTls } from "../certs/tls.js";
 import type { Address } from "../core/address.js";
 import type { Log } from "../core/log.js";
@@ -13,9 +17,22 @@ export interface FscListening {
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
   readonly server: FscServer;
+  /** Told the chain of each admitted peer, its own certificate first, without the anchor. */
+  readonly noted: (chain: readonly X509Certificate[]) => void;
   readonly connectionsMax: number;
   readonly log: Log;
 }
+
+/** The chain by which a peer was admitted; what else it showed is left out. */
+const admittedChain = (
+  socket: TLSSocket,
+  { groups }: FscListening,
+): readonly X509Certificate[] | undefined => {
+  const [leaf, ...issuers] = clientChainOf(socket);
+  if (leaf === undefined) return undefined;
+  const purposes = ["client authentication"] as const;
+  return findPath(leaf, issuers, groups.current, { now: Date.now(), purposes }).chain;
+};
 
 /**
  * Listens for other peers. A new certificate or group is taken into use for the connections that follow, and
@@ -27,7 +44,11 @@ export const listenForManagers = async (options: FscListening): Promise<TlsListe
     address: options.address,
     tls: () => serverTls(bundles.current, groups.current, ["http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
-    connected: (socket, peer) => server.accept(socket, peer),
+    connected: (socket, peer) => {
+      const chain = admittedChain(socket, options);
+      if (chain !== undefined) options.noted(chain);
+      server.accept(socket, peer);
+    },
     connectionsMax: options.connectionsMax,
     log: options.log,
   });

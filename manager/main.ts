@@ -1,19 +1,22 @@
 // The manager process: puts its parts together and runs them until it is told to stop.
+import { join } from "node:path";
 import { formatAddress, type Address } from "../core/address.js";
 import { systemClock } from "../core/clock.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal } from "../core/lifecycle.js";
 import { createLog } from "../core/log.js";
+import { BookHandlers } from "../fsc/book-handlers.js";
 import { FscServer } from "../fsc/fsc-server.js";
-import { FscHandlers } from "./fsc-handlers.js";
 import { listenForManagers } from "./fsc-listener.js";
 import type { Components } from "./component-service.js";
 import { serveInternally, type InternalSide } from "./internal-server.js";
 import { managerMetrics } from "./metrics.js";
+import { RevocationLists } from "./revocation-lists.js";
 import type { ManagerSettings } from "./settings.js";
 import {
   openSources,
   openState,
+  policyOf,
   type ManagerState,
   type Sources,
   type Surroundings,
@@ -21,6 +24,20 @@ import {
 
 /** Of the time a stop may take, what is left for the database after the answers. */
 const STOP_RESERVE_MS = 1_000;
+
+const startRevocations = (
+  settings: ManagerSettings,
+  sources: Sources,
+  { log, lifecycle, clock }: Surroundings,
+): Promise<RevocationLists> => {
+  const { groups, bundles } = sources;
+  const named = settings.revocationLists?.split(",").map((each) => each.trim()) ?? [];
+  return RevocationLists.start({
+    ...{ groups, bundles, clock, log, lifecycle, policy: () => policyOf(settings, sources) },
+    sources: named.filter((each) => each !== ""),
+    folder: join(settings.data, "revocation-lists"),
+  });
+};
 
 interface FscSide {
   readonly address: Address;
@@ -31,12 +48,17 @@ const serveFsc = async (
   settings: ManagerSettings,
   state: ManagerState,
   sources: Sources,
-  { log, lifecycle, clock, components }: Surroundings & { readonly components: Components },
+  more: Surroundings & { readonly components: Components; readonly lists: RevocationLists },
 ): Promise<FscSide> => {
+  const { log, lifecycle, clock, components, lists } = more;
   const { groups, bundles } = sources;
   const { book, peerBook, peers, certificates } = state;
-  const handlers = new FscHandlers({
-    ...{ groups, bundles, book, peerBook, peers, clock },
+  const handlers = new BookHandlers({
+    ...{ groups, bundles, book, peerBook, clock },
+    called: async (peer, submitted) => {
+      await peers.seen(peer);
+      if (submitted) peers.describe(peer);
+    },
     certificates: () => certificates.chains(),
     inwaysOf: (service) => components.inwaysOf(service),
     tokenLifetimeMs: settings.tokenLifetime,
@@ -45,10 +67,12 @@ const serveFsc = async (
   const { allowAnyPort, connectionsMax } = settings;
   const server = new FscServer({
     ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs } },
+    refused: (caller, error) => peers.noteRefusal(caller, error),
   });
   lifecycle.onStop("connections of peers", () => server.close());
   const listener = await listenForManagers({
     ...{ address: settings.listen, groups, bundles, server, connectionsMax, log },
+    noted: (chain) => lists.note(chain),
   });
   lifecycle.onStop("listener", () => listener.close());
   return { address: listener.address, server };
@@ -63,7 +87,11 @@ const exposeHealth = async (
   settings: ManagerSettings,
   state: ManagerState,
   { bundles }: Sources,
-  parts: Surroundings & { readonly fsc: FscSide; readonly internal: InternalSide },
+  parts: Surroundings & {
+    readonly fsc: FscSide;
+    readonly internal: InternalSide;
+    readonly lists: RevocationLists;
+  },
 ): Promise<void> => {
   const { log, lifecycle, clock, fsc, internal } = parts;
   const health = new Health();
@@ -82,6 +110,7 @@ const exposeHealth = async (
     deliveriesWaiting: () => state.book.deliveriesWaiting(),
     components: () => internal.components.list(),
     peerConnections: () => fsc.server.connections,
+    revocationProblems: () => parts.lists.problems().length,
   });
   const address = await serveHealth(health, settings.healthListen, lifecycle);
   log.info({ address: formatAddress(address) }, "health listening");
@@ -103,12 +132,13 @@ export const startManager = async (
 ): Promise<RunningManager> => {
   const { log, lifecycle } = surroundings;
   const sources = await openSources(settings, surroundings);
+  const lists = await startRevocations(settings, sources, surroundings);
   const state = await openState(settings, sources, surroundings);
   const internal = await serveInternally(settings, state, sources, surroundings);
   const { components } = internal;
-  const fsc = await serveFsc(settings, state, sources, { ...surroundings, components });
+  const fsc = await serveFsc(settings, state, sources, { ...surroundings, components, lists });
   state.peers.start(lifecycle);
-  await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal });
+  await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal, lists });
   log.info({ address: formatAddress(fsc.address), peer: sources.own }, "listening");
   return { address: fsc.address, internalAddress: internal.address, state };
 };

@@ -12,6 +12,8 @@ export interface Measured {
   >;
   /** Open connections of other peers. */
   readonly peerConnections: () => number;
+  /** What is wrong with revocation lists, or soon will be. */
+  readonly revocationProblems: () => number;
 }
 
 /** Adds a manager's metrics to a registry. */
@@ -44,6 +46,14 @@ export const managerMetrics = (metrics: Registry, measured: Measured): void => {
       for (const role of ["inway", "outway"]) {
         this.set({ role }, connected.filter((component) => component.role === role).length);
       }
+    },
+  });
+  new Gauge({
+    name: "schakel_manager_revocation_list_problems",
+    help: "Revocation lists that end soon, have ended or cannot be fetched.",
+    registers,
+    collect() {
+      this.set(measured.revocationProblems());
     },
   });
   new Gauge({

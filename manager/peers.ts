@@ -2,6 +2,8 @@
 // asks them who there is, regularly and when somebody names a peer that is not known.
 import type { Kysely } from "kysely";
 import type { GroupSource } from "../certs/group.js";
+import type { PeerIdentity } from "../certs/identity.js";
+import { ContractRefusal } from "../contracts/refusal.js";
 import { shown } from "../contracts/shown-text.js";
 import type { Clock } from "../core/clock.js";
 import { SchakelError } from "../core/errors.js";
@@ -145,6 +147,19 @@ export class Peers {
         ),
       )
       .finally(() => this.#describing.delete(id));
+  }
+
+  /** Keeps, for the screens, what of a known peer's contracts or signatures was refused. Never fails. */
+  noteRefusal({ peerId: id }: PeerIdentity, error: SchakelError): void {
+    if (!(error instanceof ContractRefusal)) return;
+    const { book, log } = this.#with;
+    const note = async (): Promise<void> => {
+      const known = await book.get(id);
+      if (known !== undefined) await book.noteRefusal(known, `${error.code}: ${error.detail}`);
+    };
+    note().catch((failure: unknown) =>
+      log.warn({ err: failure, peer: id }, "a refusal is not kept"),
+    );
   }
 
   get #groupId(): string {

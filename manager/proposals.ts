@@ -18,7 +18,7 @@ import { SchakelError } from "../core/errors.js";
 import { newTransactionId } from "../core/names.js";
 import type { ContractBook } from "../fsc/contract-book.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
-import { contractsOf } from "./contract-list.js";
+import { contractsOf } from "../fsc/all-contracts.js";
 import { invalidRequest } from "./request.js";
 
 /** A contract that was named or made. */

@@ -66,6 +66,7 @@ export class RevocationLists {
   readonly #lists = new Map<string, AttributedList>();
   readonly #chains = new Map<string, readonly X509Certificate[]>();
   readonly #failures = new Map<string, string>();
+  readonly #answered = new Set<string>();
   readonly #listeners = new Set<(lists: readonly RevocationList[]) => void>();
   #current: readonly RevocationList[] = [];
   #anchors: readonly X509Certificate[];
@@ -122,7 +123,7 @@ export class RevocationLists {
     this.#work?.restart();
   }
 
-  /** What is wrong or soon will be, one sentence each; empty when all is well. */
+  /** What is wrong or soon will be, one sentence each: lists near or past their end, and sources that have never answered; empty when all is well. */
   problems(): readonly string[] {
     const now = this.#with.clock.now();
     const ofLists = [...this.#lists.values()].flatMap(({ read }) => {
@@ -140,7 +141,9 @@ export class RevocationLists {
           ]
         : [];
     });
-    return [...ofLists, ...this.#failures.values()];
+    // A source that has answered before shows when its list comes to its end.
+    const silent = [...this.#failures].filter(([source]) => !this.#answered.has(source));
+    return [...ofLists, ...silent.map(([, reason]) => reason)];
   }
 
   get #known(): KnownCas {
@@ -209,6 +212,7 @@ export class RevocationLists {
         await this.#take(crl, source);
       }
       this.#failures.delete(source);
+      this.#answered.add(source);
       return undefined;
     } catch (error) {
       const reason = reasonOf(error);

@@ -40,6 +40,11 @@ export const MANAGER_SETTINGS = {
     text: "How often an inway or outway is given a sign of life.",
     default: "1s",
   }),
+  revocationLists: setting.optional(
+    setting.text("FILE|URL,…", {
+      text: "Revocation lists beside those that certificates name: files and http(s) URLs, separated by commas.",
+    }),
+  ),
   connectionsMax: setting.integer(1, 1_000_000, {
     text: "How many connections of other peers may be open at once; as many again of our own components.",
     default: "1000",

@@ -19,7 +19,7 @@ import { AutomaticAccess } from "./automatic.js";
 import { Clients } from "./clients.js";
 import { ManagerFeed } from "./component-feed.js";
 import { ContractCounts } from "./contract-counts.js";
-import { contractsOf } from "./contract-list.js";
+import { contractsOf } from "../fsc/all-contracts.js";
 import type { ComponentSchema } from "./component-store.js";
 import type { EnrolmentSchema } from "./enrolment-store.js";
 import { OwnCertificates } from "./own-certificates.js";
@@ -96,17 +96,21 @@ const openTables = async (
   return db;
 };
 
+/** Which addresses of other organisations may be dialled now. */
+export const policyOf = (settings: ManagerSettings, { groups }: Sources): DialPolicy => ({
+  ports: settings.allowAnyPort ? undefined : groups.current.ports,
+  privateAddresses: settings.allowPrivateAddresses,
+  hosts: settings.resolve,
+});
+
 const openContracts = async (
   settings: ManagerSettings,
-  { groups, bundles, own }: Sources,
+  sources: Sources,
   { log, lifecycle, clock }: Surroundings,
   { db, services }: { readonly db: ManagerDatabase; readonly services: Services },
 ): Promise<Pick<ManagerState, "book" | "peerBook" | "peers">> => {
-  const policy = (): DialPolicy => ({
-    ports: settings.allowAnyPort ? undefined : groups.current.ports,
-    privateAddresses: settings.allowPrivateAddresses,
-    hosts: settings.resolve,
-  });
+  const { groups, bundles, own } = sources;
+  const policy = (): DialPolicy => policyOf(settings, sources);
   const client = openManagerClient({
     ...{ groups, bundles, policy, ownAddress: settings.address, clock, log },
   });

@@ -6,6 +6,7 @@ import { startWatching, type CatalogueWatcher } from "../catalogue/watcher.js";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import { InternalSource } from "../certs/internal-bundle.js";
+import { keepRenewed } from "../component/renewal.js";
 import { RunningGrants } from "../component/running-grants.js";
 import { exposeState } from "../component/state-metrics.js";
 import { StateSource } from "../component/state-source.js";
@@ -32,6 +33,9 @@ import { InwayPicker } from "./pick.js";
 import type { OutwaySettings } from "./settings.js";
 import { Tokens } from "./tokens.js";
 
+/** How often open connections are judged again without any change. */
+const JUDGE_AGAIN_MS = 60_000;
+
 /** What an outway runs with. */
 export interface Running {
   readonly log: Log;
@@ -55,7 +59,7 @@ interface Sources {
 
 const openSources = async (
   settings: OutwaySettings,
-  { log, lifecycle }: Running,
+  { log, lifecycle, clock }: Running,
 ): Promise<Sources> => {
   const groups = await GroupSource.open(settings.group, log);
   lifecycle.onStop("group", () => groups.close());
@@ -63,6 +67,7 @@ const openSources = async (
   lifecycle.onStop("certificate", () => bundles.close());
   const internal = await InternalSource.open(settings.identity, log);
   lifecycle.onStop("identity", () => internal.close());
+  keepRenewed({ source: internal, clock, log }, lifecycle);
   const policy = (): DialPolicy => ({
     ports: settings.allowAnyPort ? undefined : groups.current.ports,
     privateAddresses: settings.allowPrivateAddresses,
@@ -154,7 +159,7 @@ const createRelay = (
   sources: Sources,
   data: Data,
 ): Relay<Connected> => {
-  const { log, clock } = running;
+  const { log, lifecycle, clock } = running;
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const connections = new InwayConnections();
   const exchangesRunning = (): number => relay.exchanges;
@@ -191,6 +196,10 @@ const createRelay = (
     // The others were checked by another group or other revocation lists: they are not used again.
     relay.dropTargets(() => true);
   });
+  // Certificates and revocation lists end with the time too.
+  const judge = (): void => connections.endRefused(sources.groups.current, log);
+  const timer = setInterval(judge, JUDGE_AGAIN_MS).unref();
+  lifecycle.onStop("timer", () => clearInterval(timer));
   return relay;
 };
 
@@ -212,6 +221,8 @@ export const startOutway = async (settings: OutwaySettings, running: Running): P
   });
   lifecycle.onStop("listener", () => listener.close());
   internal.onChange(() => listener.reload());
+  const timer = setInterval(() => listener.reload(), JUDGE_AGAIN_MS).unref();
+  lifecycle.onStop("timer", () => clearInterval(timer));
 
   startAnnouncing({
     groups: sources.groups,

@@ -8,7 +8,7 @@ import {
 import { apply, Catalogue, type InwayHealth } from "../../catalogue/catalogue.js";
 import type { Bundle } from "../../certs/bundle.js";
 import type { ComponentName, PeerId, ServiceName } from "../../core/names.js";
-import { inwayAt, Members, ROLES } from "../support/members.js";
+import { inwayAt, Members, PUBLISHED, ROLES } from "../support/members.js";
 import { MovedClock } from "../support/moved-clock.js";
 
 const PROVIDER = ROLES.provider.peerId as PeerId;
@@ -41,7 +41,9 @@ describe("catalogue/catalogue", () => {
     announcements: readonly Announcement[],
     health: InwayHealth = "up",
   ) =>
-    apply(catalogue, { upserted: announcements.map((announcement) => ({ announcement, health })) });
+    apply(catalogue, {
+      upserted: announcements.map((announcement) => ({ announcement, health, shown: PUBLISHED })),
+    });
 
   const empty = (): Catalogue => new Catalogue("test", clock);
   const holding = (...announcements: readonly Announcement[]): Catalogue =>
@@ -53,7 +55,7 @@ describe("catalogue/catalogue", () => {
     const first = named("inway-a", { inway: inwayAt("inway.test", 443, "echo", "abc") });
     const second = named("inway-b", { inway: inwayAt("inway.test", 8443, "echo") });
     const catalogue = apply(holding(second), {
-      upserted: [{ announcement: first, health: "down" }],
+      upserted: [{ announcement: first, health: "down", shown: PUBLISHED }],
     }).catalogue;
     expect(catalogue.service(PROVIDER, ECHO)).to.deep.equal({
       peerId: PROVIDER,
@@ -148,7 +150,7 @@ describe("catalogue/catalogue", () => {
 
   it("refuses a lower sequence number also in a full catalogue, which does not end the component", () => {
     const step = apply(holding(verified()), {
-      upserted: [{ announcement: verified({ sequence: 999 }), health: "up" }],
+      upserted: [{ announcement: verified({ sequence: 999 }), health: "up", shown: PUBLISHED }],
       complete: true,
     });
     expect(step.outdated).to.have.length(1);
@@ -158,7 +160,7 @@ describe("catalogue/catalogue", () => {
   it("removes what a full catalogue does not hold", () => {
     const kept = named("inway-b");
     const { catalogue } = apply(holding(verified(), kept), {
-      upserted: [{ announcement: kept, health: "up" }],
+      upserted: [{ announcement: kept, health: "up", shown: PUBLISHED }],
       complete: true,
     });
     expect(

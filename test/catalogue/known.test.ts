@@ -7,7 +7,7 @@ import { AnnouncementError } from "../../catalogue/announcement.js";
 import { KnownCatalogue } from "../../catalogue/known.js";
 import type { ComponentName, PeerId, ServiceName } from "../../core/names.js";
 import { surroundings, type Surroundings } from "../support/component.js";
-import { inwayAt, LOCAL, Members, ROLES } from "../support/members.js";
+import { inwayAt, LOCAL, Members, PUBLISHED, ROLES } from "../support/members.js";
 import { MovedClock } from "../support/moved-clock.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
 import { until } from "../support/until.js";
@@ -50,6 +50,7 @@ describe("catalogue/known", () => {
   const believed = (signed: SignedAnnouncement) => ({
     announcement: known.verify(signed, members.group),
     health: "up" as const,
+    shown: PUBLISHED,
   });
   const learn = (changes: Partial<AnnouncementContent> = {}) =>
     known.change("test", { upserted: [believed(members.sign(changes))] });
@@ -120,7 +121,7 @@ describe("catalogue/known", () => {
   const broken: readonly (readonly [string, string])[] = [
     ["is empty", ""],
     ["is no JSON", "{"],
-    ["is of another format", '{"format":"schakel/catalogue/v2","groupId":"test","components":[]}'],
+    ["is of another format", '{"format":"schakel/catalogue/v9","groupId":"test","components":[]}'],
     [
       "has a field too many",
       '{"format":"schakel/catalogue/v1","groupId":"test","components":[],"x":1}',

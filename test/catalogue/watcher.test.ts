@@ -16,7 +16,7 @@ import {
 } from "../../proto/gen/schakel/directory/v1/directory.js";
 import { surroundings, type Surroundings } from "../support/component.js";
 import { serveCalls, type Served } from "../support/grpc.js";
-import { inwayAt, LOCAL, Members, ROLES } from "../support/members.js";
+import { inwayAt, LOCAL, Members, PUBLISHED, ROLES } from "../support/members.js";
 import { freePort } from "../support/network.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
 import { until } from "../support/until.js";
@@ -58,6 +58,7 @@ describe("catalogue/watcher", () => {
     announcement,
     health,
     peerName: "what the directory says",
+    publishedServices: [...PUBLISHED],
   });
   const send = (call: Call, change: Change = {}): void =>
     void call.write({

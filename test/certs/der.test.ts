@@ -5,9 +5,11 @@ import {
   childrenOf,
   readBoolean,
   readDer,
+  readIntegerHex,
   readOctetBits,
   readOid,
   readSmallInteger,
+  readTime,
   TAG,
 } from "../../certs/der.js";
 
@@ -89,5 +91,48 @@ describe("certs/der", () => {
 
   it("reads a length of two bytes", () => {
     expect(element(`04 82 01 00 ${"ab".repeat(256)}`, 4).content).to.have.lengthOf(256);
+  });
+
+  const time = (tag: number, text: string): (() => number) => {
+    const der = Buffer.concat([Buffer.from([tag, text.length]), Buffer.from(text, "latin1")]);
+    return () => readTime(readDer(der, tag));
+  };
+  const { utcTime, generalizedTime } = TAG;
+
+  const noTimes: readonly (readonly [what: string, tag: number, text: string])[] = [
+    ["without seconds", utcTime, "2611241200Z"],
+    ["without a zone", utcTime, "261124120000"],
+    ["with another zone", utcTime, "261124120000+0100"],
+    ["with a fraction", generalizedTime, "20501124120000.5Z"],
+    ["of a month that there is not", utcTime, "261324120000Z"],
+    ["of a day that there is not", utcTime, "260230120000Z"],
+    ["of an hour that there is not", utcTime, "261124240000Z"],
+    ["with a leap second", utcTime, "261231235960Z"],
+    ["before 2050 that is no UTCTime", generalizedTime, "20491231235959Z"],
+    ["before 1950 that is no UTCTime", generalizedTime, "19490101000000Z"],
+    ["of two digits as of four", generalizedTime, "500101000000Z"],
+    ["of four digits as of two", utcTime, "20500101000000Z"],
+    ["with something else in it", utcTime, "26112412000 Z"],
+    ["of another kind", TAG.utf8String, "261124120000Z"],
+  ];
+  for (const [what, tag, text] of noTimes) {
+    it(`refuses a time ${what}`, () => {
+      expect(time(tag, text)).to.throw(CertificateError);
+    });
+  }
+
+  it("reads times of both kinds", () => {
+    expect(time(utcTime, "261124120000Z")()).to.equal(Date.UTC(2026, 10, 24, 12));
+    expect(time(utcTime, "491231235959Z")()).to.equal(Date.UTC(2049, 11, 31, 23, 59, 59));
+    expect(time(utcTime, "500101000000Z")()).to.equal(Date.UTC(1950, 0, 1));
+    expect(time(generalizedTime, "99991231235959Z")()).to.equal(Date.UTC(9999, 11, 31, 23, 59, 59));
+  });
+
+  it("reads integers of any size, and refuses padded and empty ones", () => {
+    expect(readIntegerHex(element("02 02 00 ff", TAG.integer))).to.equal("00ff");
+    expect(readIntegerHex(element("02 01 80", TAG.integer))).to.equal("80");
+    for (const hex of ["02 00", "02 02 00 7f", "02 02 ff 80"]) {
+      expect(() => readIntegerHex(element(hex, TAG.integer)), hex).to.throw(CertificateError);
+    }
   });
 });

@@ -52,16 +52,14 @@ describe("certs/revocation", function () {
     });
   const ask = (crls: readonly string[], changes: Partial<Question> = {}): Judgement =>
     judge(
-      parseQuestion(
-        JSON.stringify({
-          anchors: [root.toString()],
-          intermediates: [issuing.toString()],
-          leaf: leaf.toString(),
-          crls,
-          time: new Date(Date.now() + 60_000).toISOString(),
-          ...changes,
-        }),
-      ),
+      parseQuestion({
+        anchors: [root.toString()],
+        intermediates: [issuing.toString()],
+        leaf: leaf.toString(),
+        crls,
+        time: new Date(Date.now() + 60_000).toISOString(),
+        ...changes,
+      }),
     );
 
   before(async () => {

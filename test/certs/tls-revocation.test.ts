@@ -8,6 +8,7 @@ import { loadBundle, type Bundle } from "../../certs/bundle.js";
 import { createLists, revokeCertificate } from "../../certs/ca-revocation.js";
 import { openCa } from "../../certs/ca.js";
 import { GroupSource } from "../../certs/group.js";
+import { readListsPem } from "../../certs/pem.js";
 import type { RevocationList } from "../../certs/revocation-list.js";
 import { signBytes, verifySigned } from "../../certs/sign.js";
 import { admit, checkOpenPeer, checkPeer, clientTls, serverTls } from "../../certs/tls.js";
@@ -16,6 +17,7 @@ import { serveTls, type TlsListener } from "../../core/tls-server.js";
 import { clientOf, errorOf, listPeers, serveCalls } from "../support/grpc.js";
 import { LOCAL, Members } from "../support/members.js";
 import { makeOdd } from "../support/openssl.js";
+import { makeList } from "../support/revocation.js";
 import { recordedLog, type RecordedLog } from "../support/recorded-log.js";
 import { until } from "../support/until.js";
 
@@ -260,6 +262,39 @@ describe("certs/tls, revocation", function () {
       });
     });
   }
+
+  it("ends an open connection when the list of its issuer comes to its end", async () => {
+    const { members, recorded, groups } = stage;
+    const accepted: TLSSocket[] = [];
+    let group = groups.current;
+    const listener = await serveTls({
+      address: { host: "127.0.0.1", port: 0 },
+      tls: () => serverTls(members.bundles.directory, group, ALPN),
+      admit: (socket) => admit(socket, group),
+      connected: (socket) => {
+        accepted.push(socket);
+        socket.on("error", () => undefined).resume();
+        socket.write("hello");
+      },
+      connectionsMax: 100,
+      recheckMs: 20,
+      log: recorded.log,
+    });
+    stage.end.push(() => listener.close());
+    const { socket } = await connectTo(stage, listener.address.port, members.bundles.other);
+    const list = await makeList({
+      dir: `${members.test.dir}/ended`,
+      issuer: members.test.issuer,
+      thisUpdate: new Date(Date.now() - 72 * 3_600_000),
+      nextUpdate: new Date(Date.now() - 48 * 3_600_000),
+    });
+    const closed = once(socket, "close");
+    // Nobody says that anything has changed: time has passed.
+    const crl = readListsPem(list, 1)[0] ?? Buffer.alloc(0);
+    group = { ...group, revocationLists: [{ crl, issuerChain: [] }] };
+    await closed;
+    expect(await logged(stage, /connection ended/)).to.match(/out of date since/);
+  });
 
   it("never judges a client whose chain was not kept as if it had none above it", async () => {
     // Whoever listens without core/tls-server.ts sees the client's own certificate alone (Node.js 24.21).

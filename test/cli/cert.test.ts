@@ -51,6 +51,81 @@ describe("cli/ca, cli/cert, cli/group", function () {
     expect(await done("cert", "verify", "--group", "group.json", "--cert", "a.pem")).to.contain(ID);
   });
 
+  describe("cert verify --json", () => {
+    const question = async (changes: object = {}): Promise<string> => {
+      const [leaf = "", issuing = ""] =
+        (await readFile(at("a.pem"), "utf8")).match(/-----BEGIN[^]+?-----END CERTIFICATE-----/g) ??
+        [];
+      const anchors = [await readFile(at("ca/root.pem"), "utf8")];
+      const time = new Date().toISOString();
+      const asked = { anchors, intermediates: [issuing], leaf, crls: [], time, ...changes };
+      return JSON.stringify(asked);
+    };
+    const verify = (input: string, ...more: readonly string[]): Promise<CommandResult> =>
+      schakel(["cert", "verify", "--json", ...more], { cwd: dir, input });
+
+    it("answers that a certificate is valid, with exit code 0", async () => {
+      const { code, stdout, stderr } = await verify(await question({ name: "b.example" }));
+      expect([code, stderr]).to.deep.equal([0, ""]);
+      expect(JSON.parse(stdout))
+        .to.include({ valid: true })
+        .and.to.have.all.keys("valid", "reason");
+    });
+
+    it("answers that a certificate is not valid, with exit code 1", async () => {
+      const { code, stdout, stderr } = await verify(await question({ name: "c.example" }));
+      expect([code, stderr]).to.deep.equal([1, ""]);
+      expect(JSON.parse(stdout)).to.deep.include({ valid: false });
+    });
+
+    it("refuses a revoked certificate from the CA's own lists", async () => {
+      const sign = ["cert", "sign", "--ca", "ca", "--request", "a.csr", "--names-from-request"];
+      await done(...sign, "--out", "lost.pem", "--crl-url", "http://crl.example/ca.crl");
+      await done("ca", "revoke", "--ca", "ca", "--cert", "lost.pem", "--reason", "keyCompromise");
+      await done("ca", "crl", "--ca", "ca", "--out", "ca.crl");
+      const crls = [await readFile(at("ca.crl"), "utf8")];
+      const [leaf] = (await readFile(at("lost.pem"), "utf8")).split(/(?<=END CERTIFICATE-----\n)/);
+      const { code, stdout } = await verify(await question({ leaf, crls }));
+      expect([code, stdout]).to.satisfy(
+        ([first, text]: [number, string]) => first === 1 && text.includes("keyCompromise"),
+      );
+      expect((await verify(await question({ crls }))).code).to.equal(0);
+      const again = await run("ca", "revoke", "--ca", "ca", "--cert", "lost.pem");
+      expect([again.code, again.stderr]).to.satisfy(
+        ([first, text]: [number, string]) => first === 1 && text.includes("revoked already"),
+      );
+    });
+
+    const wrong: readonly (readonly [what: string, input: () => Promise<string>])[] = [
+      ["nothing", () => Promise.resolve("")],
+      ["something that is no JSON", () => Promise.resolve("{")],
+      ["a member twice", async () => (await question()).replace("{", '{"time":"x",')],
+      ["an unknown member", () => question({ more: 1 })],
+      ["a time without a zone", () => question({ time: "2026-11-24T12:00:00" })],
+      ["a time without seconds", () => question({ time: "2026-11-24T12:00Z" })],
+      ["an unknown purpose", () => question({ purpose: "email" })],
+      ["anchors that are no list", () => question({ anchors: "x" })],
+      ["no leaf", () => question({ leaf: undefined })],
+    ];
+    for (const [what, input] of wrong) {
+      it(`refuses ${what} as a wrong use, with exit code 2`, async () => {
+        const { code, stdout, stderr } = await verify(await input());
+        expect([code, stdout]).to.deep.equal([2, ""]);
+        expect(stderr).to.match(/^schakel: error: /);
+      });
+    }
+
+    it("takes no other option beside --json, and needs group and certificate without it", async () => {
+      expect((await verify(await question(), "--cert", "a.pem")).code).to.equal(2);
+      const { code, stderr } = await run("cert", "verify", "--cert", "a.pem");
+      expect([code, stderr.includes("--group <FILE>")]).to.deep.equal([2, true]);
+      expect((await run("ca", "revoke", "--ca", "ca")).code).to.equal(2);
+      expect(
+        (await run("ca", "revoke", "--ca", "ca", "--serial", "1", "--reason", "x")).code,
+      ).to.equal(2);
+    });
+  });
+
   it("issues what openssl takes strictly, with its issuer below it", async () => {
     const files = ["-CAfile", at("ca/root.pem"), "-untrusted", at("a.pem"), at("a.pem")];
     expect(await openssl("verify", "-x509_strict", "-purpose", "sslserver", ...files)).to.contain(

@@ -5,15 +5,25 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { InternalPki } from "../support/internal-pki.js";
 import { TestGroup, type TestPeer } from "../support/pki.js";
 import { schakel } from "../support/schakel.js";
 
 const COMMANDS = [
+  ...["approve", "list", "reject", "request", "revoke", "show", "withdraw"].map((name) => [
+    "access",
+    name,
+  ]),
+  ...["add", "list", "remove"].map((name) => ["access", "rule", name]),
+  ["audit", "list"],
   ["ca", "init"],
   ["cert", "request"],
   ["cert", "sign"],
   ["cert", "show"],
   ["cert", "verify"],
+  ...["add", "list", "remove"].map((name) => ["client", name]),
+  ["component", "list"],
+  ...["list", "propose", "show", "sign"].map((name) => ["contract", name]),
   ["directory"],
   ["directory", "query"],
   ["enrol"],
@@ -23,7 +33,11 @@ const COMMANDS = [
   ["inway"],
   ["log", "show"],
   ["log", "tail"],
+  ["manager"],
   ["outway"],
+  ["peer"],
+  ["peers", "list"],
+  ...["add", "list", "publish", "remove", "withdraw"].map((name) => ["service", name]),
 ];
 
 describe("cli/main", function () {
@@ -86,17 +100,23 @@ describe("cli/main", function () {
     expect(stderr).to.contain("schakel: hint: ");
   });
 
-  it("refuses an outway that would listen beyond loopback", async () => {
-    const { code, stderr } = await schakel(["outway", "--listen", "0.0.0.0:8080"]);
+  it("refuses an outway that would serve its health beyond loopback", async () => {
+    const { code, stderr } = await schakel(["outway", "--health-listen", "0.0.0.0:8081"]);
     expect(code).to.equal(2);
-    expect(stderr).to.contain('--listen: found "0.0.0.0:8080", allowed is HOST:PORT on loopback');
+    expect(stderr).to.contain(
+      '--health-listen: found "0.0.0.0:8081", allowed is HOST:PORT on loopback',
+    );
   });
 
   describe("when a process cannot start", () => {
     let group: TestGroup;
     let peer: TestPeer;
     let data = "";
+    let pki: InternalPki;
+    let identity = "";
     before(async () => {
+      pki = await InternalPki.create();
+      identity = await pki.identity("outway", "outway");
       group = await TestGroup.create();
       peer = await group.peer({
         peerId: "00000000000000000002",
@@ -107,6 +127,7 @@ describe("cli/main", function () {
     });
     after(async () => {
       await group.remove();
+      await pki.remove();
       await rm(data, { recursive: true });
     });
     const outway = (...more: readonly string[]): ReturnType<typeof schakel> =>
@@ -121,6 +142,8 @@ describe("cli/main", function () {
           peer.files.key,
           "--data",
           data,
+          "--identity",
+          identity,
         ],
         ...["--health-listen", "127.0.0.1:0", "--allow-volatile-log", "--log-level", "error"],
         ...more,
@@ -142,6 +165,7 @@ describe("cli/main", function () {
     const missing = [
       ["a group.json that is not there", ["--group", "/nonexistent/group.json"]],
       ["a certificate that is not there", ["--cert", "/nonexistent/cert.pem"]],
+      ["an identity folder that is not there", ["--identity", "/nonexistent/identity"]],
       ["a data folder that cannot be made", ["--data", "/dev/null/nowhere"]],
     ] as const;
     for (const [what, flags] of missing) {

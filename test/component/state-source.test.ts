@@ -298,6 +298,27 @@ describe("component/state-source", function () {
     expect(groups.current).to.equal(before);
   });
 
+  it("takes no older revocation list for a newer one, also in a new stream", async () => {
+    const { source } = await open();
+    await received(source);
+    const issuerChain = [derOf(await readFile(test.issuer.cert, "utf8"))];
+    const named = [organisation.peer.files.cert];
+    const newer = { crl: await revocationListOf(test.issuer, named, { number: 2 }), issuerChain };
+    const older = { crl: await revocationListOf(test.issuer, [], { number: 1 }), issuerChain };
+    organisation.send({ revocationLists: [newer] });
+    await until("the list is in use", () => source.current?.tokenKeys.size === 0);
+    organisation.revocationLists = [older];
+    organisation.send({ revocationLists: [older] });
+    organisation.tell(contract());
+    await until("the message was taken", () => source.current?.contracts.size === 1);
+    expect(groups.current.revocationLists.map(({ crl }) => crl)).to.deep.equal([newer.crl]);
+    organisation.restartStreams();
+    await until("there is a new stream", () => organisation.requests.length === 2);
+    organisation.tell(contract());
+    await until("it is taken", () => source.current?.contracts.size === 2);
+    expect(groups.current.revocationLists.map(({ crl }) => crl)).to.deep.equal([newer.crl]);
+  });
+
   it("is stale after three seconds of silence, goes on, and stops at the offline limit", async () => {
     const { source } = await open();
     await received(source);

@@ -18,7 +18,7 @@ import {
   type WithdrawRequest,
 } from "../../proto/gen/schakel/directory/v1/directory.js";
 import { answerOf, clientOf, detailsOf, errorOf, listPeers, serveCalls } from "../support/grpc.js";
-import { inwayAt, Members, ROLES } from "../support/members.js";
+import { inwayAt, Members, ROLES, MANY } from "../support/members.js";
 import { LEASE_MS, openRegistry, type Opened } from "../support/registries.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
 
@@ -195,10 +195,9 @@ describe("directory/service", () => {
 
   for (const name of ["nope", "", "ECHO", "../echo"]) {
     it(`names at most ten services to who asks for "${name}"`, async () => {
-      const many = Array.from({ length: 12 }, (_, at) => `s${String(at).padStart(2, "0")}`);
-      await announce({ inway: inwayAt("inway.test", 443, ...many) });
+      await announce({ inway: inwayAt("inway.test", 443, ...MANY) });
       const body = await refused(service(PROVIDER, name), "ERROR_CODE_SERVICE_NOT_FOUND");
-      expect(body.choices).to.deep.equal(many.slice(0, 10));
+      expect(body.choices).to.deep.equal(MANY.slice(0, 10));
     });
   }
 

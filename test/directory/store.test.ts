@@ -6,21 +6,21 @@ import { verifyAnnouncement, type Announcement } from "../../catalogue/announcem
 import type { AnnouncementContent } from "../../catalogue/announcement.js";
 import { DatabaseError } from "../../core/database.js";
 import type { ComponentName } from "../../core/names.js";
-import { openDirectoryStore, type DirectoryStore } from "../../directory/store.js";
+import { openStore, type OpenedStore } from "../support/registries.js";
 import { Members } from "../support/members.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
 
 describe("directory/store", () => {
   let members: Members;
   let file: string;
-  let store: DirectoryStore;
+  let store: OpenedStore;
   before(async () => {
     members = await Members.create();
   });
   after(() => members.remove());
   beforeEach(async () => {
     file = join(temporaryFolder(), "directory.db");
-    store = await openDirectoryStore(file, "test");
+    store = await openStore(file, "test");
   });
   afterEach(async () => {
     await store.close();
@@ -29,7 +29,7 @@ describe("directory/store", () => {
 
   const reopen = async (groupId = "test"): Promise<void> => {
     await store.close();
-    store = await openDirectoryStore(file, groupId);
+    store = await openStore(file, groupId);
   };
   const made = (component: string, changes: Partial<AnnouncementContent> = {}): Announcement =>
     verifyAnnouncement(members.sign({ component: component as ComponentName, ...changes }), {
@@ -92,7 +92,7 @@ describe("directory/store", () => {
       other,
       "this is no database at all, and long enough to have a header".repeat(9),
     );
-    const error = await openDirectoryStore(other, "test").then(
+    const error = await openStore(other, "test").then(
       (opened) => opened.close(),
       (thrown: unknown) => thrown,
     );

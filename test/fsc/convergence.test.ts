@@ -111,8 +111,8 @@ class Schedule {
     if (choice < 0.47) return this.#propose(of);
     if (choice < 0.62) return this.#decide(of);
     if (choice < 0.82) return this.network.act(of, () => of.book.deliverDue());
-    if (choice < 0.9) return this.clock.advance(this.below(120_000));
-    if (choice < 0.95) of.bundles.replace(this.pick(this.certified.bundles[of.index]!));
+    if (choice < 0.9) this.clock.advance(this.below(120_000));
+    else if (choice < 0.95) of.bundles.replace(this.pick(this.certified.bundles[of.index]!));
     else return this.network.crash(of);
   }
 

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { TLSSocket } from "node:tls";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
 import type { FscLimits } from "../../fsc/fsc-limits.js";
+import { contentOf, publication } from "../support/fsc-contracts.js";
 import {
   connectTo,
   readAnswer,
@@ -226,6 +227,44 @@ describe("fsc/fsc-server within its limits", function () {
     const lines = { "X-Many": Array<string>(1600).fill("") };
     const answer = await ask(requestText("GET /v1/peer", lines));
     expect(messageOf(answer, "ERROR_CODE_REQUEST_HEAD_TOO_LARGE")).to.contain("1500");
+  });
+
+  const answerAtLength = (): void => {
+    const { provider, other } = members.bundles;
+    const grant = publication({
+      ...{ directory: provider.identity.peerId, service: other.identity.peerId, name: "echo" },
+      properties: { note: "x".repeat(900_000) },
+    });
+    const none = { accept: new Map(), reject: new Map(), revoke: new Map() };
+    const contract = { content: contentOf(members.group, [grant]), signatures: none };
+    slow.handlers.contracts = () => ({ items: Array(20).fill(contract), nextCursor: undefined });
+  };
+
+  const askAtLength = async (): Promise<TLSSocket> => {
+    const socket = await open();
+    socket.write(requestText("GET /v1/contracts"));
+    return socket;
+  };
+
+  it("ends a connection on which an answer is not read", async () => {
+    await restart({ pageBytesMax: 1e8, sendTimeoutMs: 300 });
+    answerAtLength();
+    const socket = await askAtLength();
+    await until("it was asked", () => slow.handlers.queries.length === 1);
+    await until("the connection is gone", () => slow.server.connections === 0);
+    socket.destroy();
+  });
+
+  it("counts a request until its answer has been read, or its connection has gone", async () => {
+    await restart({ pageBytesMax: 1e8 });
+    answerAtLength();
+    const sockets = [await askAtLength(), await askAtLength()];
+    await until("both were asked", () => slow.handlers.queries.length === 2);
+    messageOf(await ask(LAST), "ERROR_CODE_LIMIT_EXCEEDED");
+    const [first, second] = sockets as [TLSSocket, TLSSocket];
+    expect((await readToEnd(first)).length).to.be.greaterThan(18_000_000);
+    second.destroy();
+    await until("another is answered", async () => (await ask(LAST)).status === 200);
   });
 
   it("ends a connection that is older than allowed, with the answer that is due", async () => {

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import type { Kysely } from "kysely";
+import { X509Certificate } from "node:crypto";
 import { BundleSource } from "../../certs/bundle.js";
+import { openCa } from "../../certs/ca.js";
+import { createLists, revokeCertificate } from "../../certs/ca-revocation.js";
 import { GroupSource } from "../../certs/group.js";
 import type { InternalBundle } from "../../certs/internal-bundle.js";
 import { readCertificates } from "../../certs/pem.js";
@@ -501,6 +504,19 @@ describe("manager/component-service", function () {
       expect(detailsOf(error).code).to.equal("ERROR_CODE_ADDRESS_NOT_ALLOWED");
       await group.writeGroup({ ports: [443, 8443] });
       await until("the group as it was", () => groups.current.ports.length === 2);
+    });
+
+    it("a component whose certificate in the group is revoked", async () => {
+      const about = { peerId: OURS, name: "Ours", names: ["inway.ours.test"] };
+      const revoked = await chainOf(await group.peer(about));
+      const watched = await inway("inway-1", { certificateChain: revoked });
+      await watched.state();
+      const ca = await openCa(group.caDir);
+      await revokeCertificate(ca, new X509Certificate(revoked[0] ?? Buffer.alloc(0)));
+      const { issuing } = await createLists(ca, 1);
+      groups.setRevocationLists([{ crl: issuing, issuerChain: [ca.issuing] }]);
+      expect((await watched.failure()).details).to.contain("revoked since");
+      groups.setRevocationLists([]);
     });
 
     it("every stream in good order when the manager stops, and follows nothing then", async () => {

@@ -317,7 +317,12 @@ describe("manager/enrolment", function () {
       {
         what: "an inway of the own organisation",
         options: async () => internalServerTls(await pki.bundle("inway", "inway-1"), ["h2"]),
-        says: /has the role inway, expected is manager/,
+        says: /not for the purpose of server authentication/,
+      },
+      {
+        what: "an outway of the own organisation",
+        options: async () => internalServerTls(await pki.bundle("outway", "outway-1"), ["h2"]),
+        says: /has the role outway, expected is manager/,
       },
       {
         what: "a server of a group",

@@ -150,6 +150,15 @@ describe("manager/revocation-lists", function () {
     expect(second.lists.problems().join()).to.match(/it answered 503/);
   });
 
+  it("does not complain of a source that is away for a while", async () => {
+    serve(await pemOf());
+    const { lists } = await start([url]);
+    await until("two lists", () => lists.current().length === 2);
+    answer = (_, response) => response.writeHead(503).end();
+    await logged(/it answered 503/);
+    expect(lists.problems()).to.deep.equal([]);
+  });
+
   it("does not use what was kept on disk and changed there", async () => {
     serve(await pemOf());
     const first = await start([url]);

@@ -3,7 +3,7 @@
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ROLES, type Role } from "../../certs/internal-identity.js";
-import { openManager } from "../../component/manager-channel.js";
+import { openManagerFirst, openManager } from "../../component/manager-channel.js";
 import {
   AdministrationServiceClient,
   AdministrationServiceService,
@@ -14,7 +14,8 @@ import { Organisations, type Organisation } from "../support/managers.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
 
 const PEOPLE: readonly Role[] = ["cli", "web"];
-const ALL: readonly Role[] = ROLES;
+/** Who shows no certificate. */
+const NOBODY = "nobody";
 
 const METHODS = Object.values({
   ...AdministrationServiceService,
@@ -23,13 +24,13 @@ const METHODS = Object.values({
 });
 
 /** The roles of each method that are not those of people. */
-const OTHERS: Readonly<Record<string, readonly Role[]>> = {
+const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "/schakel.manager.v1.ComponentService/WatchState": ["inway", "outway"],
-  "/schakel.manager.v1.EnrolmentService/Enrol": ALL,
+  "/schakel.manager.v1.EnrolmentService/Enrol": [...ROLES, NOBODY],
   "/schakel.manager.v1.EnrolmentService/Renew": ["inway", "outway", "cli"],
 };
 
-const rolesOf = (path: string): readonly Role[] => OTHERS[path] ?? PEOPLE;
+const rolesOf = (path: string): readonly string[] => OTHERS[path] ?? PEOPLE;
 
 describe("the roles of the manager's methods", function () {
   this.timeout(60_000);
@@ -40,6 +41,14 @@ describe("the roles of the manager's methods", function () {
   before(async () => {
     network = await Organisations.start(1);
     organisation = network.at(0);
+    const { anchor } = await organisation.pki.bundle("cli", "somebody");
+    clients.set(
+      NOBODY,
+      await openManagerFirst(AdministrationServiceClient, {
+        anchor,
+        address: organisation.manager.internalAddress,
+      }),
+    );
     for (const role of ROLES) {
       const bundle = await organisation.pki.bundle(role, "somebody");
       const address = organisation.manager.internalAddress;
@@ -54,7 +63,7 @@ describe("the roles of the manager's methods", function () {
   });
 
   /** The code of the error with which an empty message is answered, or "answered". */
-  const answer = (path: string, responseStream: boolean, role: Role): Promise<string> =>
+  const answer = (path: string, responseStream: boolean, role: string): Promise<string> =>
     new Promise((resolve) => {
       const client = clients.get(role);
       if (client === undefined) throw new Error(`no client has the role ${role}`);
@@ -93,7 +102,7 @@ describe("the roles of the manager's methods", function () {
     const name = path.slice(path.lastIndexOf("/") + 1);
 
     it(`${name} refuses every role but ${allowed.join(", ")}`, async () => {
-      for (const role of ROLES) {
+      for (const role of [...ROLES, NOBODY]) {
         const code = await answer(path, responseStream, role);
         const isRefused = code === "ERROR_CODE_ROLE_NOT_ALLOWED";
         expect([role, isRefused, code]).to.deep.equal([role, !allowed.includes(role), code]);

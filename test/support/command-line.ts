@@ -11,6 +11,7 @@ const WAIT_MS = 60_000;
 export interface ShownContract {
   readonly hash: string;
   readonly state: string;
+  readonly summary: readonly string[];
   readonly grant_hashes: readonly string[];
   readonly content: { readonly validity: { readonly not_before: number; not_after: number } };
 }

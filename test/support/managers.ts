@@ -88,6 +88,9 @@ export class Organisation {
     });
   }
 
+  /** Flags of a test beside the usual ones. */
+  more: Readonly<Record<string, string | boolean>> = {};
+
   /** The flags with which it is started. */
   flags(): Record<string, string | boolean> {
     const { host, port } = this.address;
@@ -97,7 +100,7 @@ export class Organisation {
       ...{ listen: `127.0.0.1:${port}`, address: `${host}:${port}` },
       ...{ internalListen: "127.0.0.1:0", healthListen: "127.0.0.1:0", resolve: this.around.hosts },
       ...{ allowPrivateAddresses: true, allowAnyPort: true, announceInterval: "1s" },
-      stopTimeout: "2s",
+      ...{ stopTimeout: "2s", ...this.more },
     };
   }
 

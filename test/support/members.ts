@@ -73,6 +73,18 @@ export class Members {
 export const service = (name: string) =>
   ({ name: name as ServiceName, openapiPath: undefined, protocol: "HTTP/1.1" }) as const;
 
+/** Names of services, more than an answer lists. */
+export const MANY: readonly string[] = Array.from(
+  { length: 12 },
+  (_, at) => `s${String(at).padStart(2, "0")}`,
+);
+
+/** The services of these tests, all published: for what is not about publication. */
+export const PUBLISHED: ReadonlySet<string> = new Set([
+  ..."echo abc other old new x a b aB b.2".split(" "),
+  ...MANY,
+]);
+
 /** An inway's part of an announcement. */
 export const inwayAt = (host: string, port: number, ...services: readonly string[]) => ({
   address: { host, port },

@@ -64,8 +64,8 @@ export class Certified {
     readonly database: string,
   ) {}
 
-  static async create(organisations: number, each: number): Promise<Certified> {
-    const test = await TestGroup.create();
+  static async create(organisations: number, each: number, groupId = "test"): Promise<Certified> {
+    const test = await TestGroup.create({ groupId });
     const group = await loadGroup(test.groupFile);
     const bundles: Bundle[][] = [];
     for (let at = 0; at < organisations; at++) {

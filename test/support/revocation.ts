@@ -18,7 +18,7 @@ export interface OddList {
   readonly digest?: "sha1" | "sha256";
 }
 
-const openssl14 = (date: Date): string => `${date.toISOString().replaceAll(/[-T:]|\.\d+/g, "")}`;
+const openssl14 = (date: Date): string => date.toISOString().replaceAll(/[-T:]|\.\d+/g, "");
 
 /** Makes a list. Returns it as PEM. */
 export const makeList = async (odd: OddList): Promise<string> => {

@@ -234,6 +234,8 @@ export interface CatalogueEntry {
   health: Health;
   /** The peer's name as the directory read it from the certificate. Display only. */
   peerName: string;
+  /** The services of the announcement that the directory shows: those with a valid publication contract. */
+  publishedServices: string[];
 }
 
 /** ListPeersRequest asks for one page of peers. */
@@ -1122,7 +1124,7 @@ export const CatalogueKey: MessageFns<CatalogueKey> = {
 };
 
 function createBaseCatalogueEntry(): CatalogueEntry {
-  return { announcement: undefined, health: 0, peerName: "" };
+  return { announcement: undefined, health: 0, peerName: "", publishedServices: [] };
 }
 
 export const CatalogueEntry: MessageFns<CatalogueEntry> = {
@@ -1135,6 +1137,9 @@ export const CatalogueEntry: MessageFns<CatalogueEntry> = {
     }
     if (message.peerName !== "") {
       writer.uint32(26).string(message.peerName);
+    }
+    for (const v of message.publishedServices) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -1174,6 +1179,14 @@ export const CatalogueEntry: MessageFns<CatalogueEntry> = {
             }
 
             message.peerName = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.publishedServices.push(reader.string());
             continue;
           }
         }

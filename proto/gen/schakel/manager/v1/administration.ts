@@ -487,6 +487,13 @@ export interface KnownPeer {
   seenAtMs: bigint;
   /** The FSC version that its manager said it speaks; empty when it has not said. */
   fscVersion: string;
+  /**
+   * What our manager refused last of what it sent: the code of the error, a colon, and the reason, which
+   * for another version of FSC names both versions. Empty for nothing.
+   */
+  lastRefusal: string;
+  /** When that was, in milliseconds since 1970-01-01T00:00:00Z; 0 for never. */
+  lastRefusalAtMs: bigint;
 }
 
 /** ListAuditRecordsRequest asks for one page. */
@@ -3135,7 +3142,7 @@ export const ListPeersResponse: MessageFns<ListPeersResponse> = {
 };
 
 function createBaseKnownPeer(): KnownPeer {
-  return { id: "", name: "", managerAddress: "", seenAtMs: 0n, fscVersion: "" };
+  return { id: "", name: "", managerAddress: "", seenAtMs: 0n, fscVersion: "", lastRefusal: "", lastRefusalAtMs: 0n };
 }
 
 export const KnownPeer: MessageFns<KnownPeer> = {
@@ -3157,6 +3164,15 @@ export const KnownPeer: MessageFns<KnownPeer> = {
     }
     if (message.fscVersion !== "") {
       writer.uint32(42).string(message.fscVersion);
+    }
+    if (message.lastRefusal !== "") {
+      writer.uint32(50).string(message.lastRefusal);
+    }
+    if (message.lastRefusalAtMs !== 0n) {
+      if (BigInt.asUintN(64, message.lastRefusalAtMs) !== message.lastRefusalAtMs) {
+        throw new globalThis.Error("value provided for field message.lastRefusalAtMs of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.lastRefusalAtMs);
     }
     return writer;
   },
@@ -3212,6 +3228,22 @@ export const KnownPeer: MessageFns<KnownPeer> = {
             }
 
             message.fscVersion = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lastRefusal = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.lastRefusalAtMs = reader.uint64() as bigint;
             continue;
           }
         }

@@ -1,4 +1,5 @@
-// What our manager answers to other peers (FSC Core 2.0.0, Manager): the contract book, the peers, tokens.
+// What a manager answers to other peers (FSC Core 2.0.0, Manager): the contract book, the peers, tokens. A directory
+// is one too, without inways.
 import type { X509Certificate } from "node:crypto";
 import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
@@ -9,7 +10,7 @@ import { SIGNATURE_TYPES, type SignatureType } from "../contracts/signature.js";
 import type { Address } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
 import type { PeerId, ServiceName } from "../core/names.js";
-import type { ContractBook } from "../fsc/contract-book.js";
+import type { ContractBook } from "./contract-book.js";
 import type {
   CallingManager,
   ContractQuery,
@@ -22,26 +23,26 @@ import type {
   ServiceQuery,
   SubmissionKind,
   TokenForm,
-} from "../fsc/manager-interface.js";
-import type { PeerBook } from "../fsc/peer-book.js";
-import { pageOfServices, publishedServices } from "../fsc/services-listing.js";
-import type { StoredContract } from "../fsc/stored-contract.js";
-import { issueToken } from "../fsc/token-issuer.js";
+} from "./manager-interface.js";
+import type { PeerBook } from "./peer-book.js";
+import { pageOfServices, publishedServices } from "./services-listing.js";
+import type { StoredContract } from "./stored-contract.js";
+import { issueToken } from "./token-issuer.js";
 import type { Submission } from "../contracts/contract.js";
 import { partiesOf } from "../contracts/state.js";
-import { contractsOf } from "./contract-list.js";
-import type { Peers } from "./peers.js";
+import { contractsOf } from "./all-contracts.js";
 
 /** FSC's extensions that our manager has, with their versions. */
 const EXTENSIONS: ReadonlyMap<string, string> = new Map([["EXTENSION_DELEGATION", "1.0.0"]]);
 
 /** What the answers stand on. */
-export interface FscHandlerParts {
+export interface BookHandlerParts {
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
   readonly book: ContractBook;
   readonly peerBook: PeerBook;
-  readonly peers: Pick<Peers, "seen" | "describe">;
+  /** Told of each peer whose manager called: with `true` when it submitted something. */
+  readonly called: (peer: PeerId, submitted: boolean) => Promise<void>;
   /** Our certificates, each with its issuers, the one in use first. */
   readonly certificates: () => readonly (readonly X509Certificate[])[];
   /** Where the connected inways are that offer a service of ours. */
@@ -69,19 +70,19 @@ const travelling = ({ content, signatures }: StoredContract): Contract => {
 };
 
 /** The handlers of one manager. */
-export class FscHandlers implements ManagerHandlers {
-  readonly #with: FscHandlerParts;
+export class BookHandlers implements ManagerHandlers {
+  readonly #with: BookHandlerParts;
 
-  constructor(parts: FscHandlerParts) {
+  constructor(parts: BookHandlerParts) {
     this.#with = parts;
   }
 
   async announce({ identity, address }: CallingManager): Promise<void> {
-    const { peerBook, peers, book } = this.#with;
+    const { peerBook, called, book } = this.#with;
     const { peerId: id, name } = identity;
     if (id === this.#own.peerId) return;
     await peerBook.note({ id, name, managerAddress: address });
-    await peers.seen(id);
+    await called(id, false);
     // It is there again: what waits for it need not wait any longer.
     await book.hasten(id);
   }
@@ -93,9 +94,7 @@ export class FscHandlers implements ManagerHandlers {
     hashInUrl: string | undefined,
   ): Promise<void> {
     await this.#with.book.receive(kind, submission, from, hashInUrl);
-    const { peers } = this.#with;
-    await peers.seen(from.identity.peerId);
-    peers.describe(from.identity.peerId);
+    await this.#with.called(from.identity.peerId, true);
   }
 
   async listContracts(query: ContractQuery, caller: PeerIdentity): Promise<Page<Contract>> {

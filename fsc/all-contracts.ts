@@ -1,7 +1,7 @@
 // Walking through the contracts of the book, page by page.
-import type { ContractBook } from "../fsc/contract-book.js";
-import type { BookQuery } from "../fsc/contract-list.js";
-import type { StoredContract } from "../fsc/stored-contract.js";
+import type { ContractBook } from "./contract-book.js";
+import type { BookQuery } from "./contract-list.js";
+import type { StoredContract } from "./stored-contract.js";
 
 const PAGE_SIZE = 500;
 
