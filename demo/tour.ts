@@ -40,7 +40,7 @@ export const tour = (scene: Scene, { network, agreed }: Reopened): string[] => {
     ],
     [`Ask for access, as ${MUNICIPALITY.name}`, ...as(MUNICIPALITY, ...ACCESS)],
     [
-      `What waits for a decision, as ${REGISTER.name}; 'access approve' takes the hash`,
+      `What waits for ${REGISTER.name}: 'access approve' takes the hash`,
       ...as(REGISTER, "access", "list", "--waiting"),
     ],
     [`The transaction log of ${MUNICIPALITY.name}`, "npx schakel log tail --folder \\", `  ${log}`],
