@@ -114,11 +114,11 @@ describe("system/demo", function () {
     >;
     expect(revocation.by_inway).to.include({
       ...{ revoked_by: REGISTER, manager_away: MUNICIPALITY },
-      ...{ refused_by: "ERROR_DOMAIN_INWAY", status: 403 },
+      ...{ refused_by: "inway", status: 403 },
     });
     expect(revocation.by_outway).to.include({
       ...{ revoked_by: ADVISER, manager_away: REGISTER },
-      ...{ refused_by: "ERROR_DOMAIN_OUTWAY", status: 403 },
+      ...{ refused_by: "outway", status: 403 },
     });
     for (const { answered_before, refused_after_ms } of Object.values(revocation)) {
       expect(answered_before).to.be.at.least(1);
