@@ -27,6 +27,7 @@ export const askManager = (asked: ManagerRequest): Promise<CallAnswer> =>
         ...{ cert: readFileSync(files.cert), key: readFileSync(files.key) },
         // The manager's certificate is not what these tests are about.
         rejectUnauthorized: false,
+        ALPNProtocols: ["http/1.1"],
         headers: { Host: "manager", "Content-Length": Buffer.byteLength(body), ...headers },
       },
       (response) => {

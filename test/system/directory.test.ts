@@ -6,8 +6,16 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { loadBundle } from "../../certs/bundle.js";
+import { loadGroup } from "../../certs/group.js";
+import { submissionBody } from "../../contracts/contract.js";
+import { jwksOf } from "../../contracts/jwks.js";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
+import type { PeerId } from "../../core/names.js";
 import { Processes, type Running } from "../../demo/processes.js";
+import { askManager } from "../support/as-manager.js";
+import { contentOf, publication, signed } from "../support/fsc-contracts.js";
+import { answer, HostileManager } from "../support/hostile-manager.js";
 import { freePort } from "../support/network.js";
 import { TestGroup, type TestPeer } from "../support/pki.js";
 import { provoked } from "../support/provoked.js";
@@ -90,6 +98,7 @@ describe("system/directory", function () {
   let port = 0;
   let provider: Stranger;
   let other: Stranger;
+  let manager: HostileManager;
 
   const start = async (): Promise<void> => {
     const { cert, key } = peers.directory.files;
@@ -99,10 +108,38 @@ describe("system/directory", function () {
       ...["--health-listen", "127.0.0.1:0", "--log-format", "json", "--probe-interval", "1h"],
       ...["--components-per-peer-max", "3", "--components-max", "4"],
       ...["--watchers-per-peer-max", "1"],
+      // Where the provider's manager is, which is asked for its certificates.
+      ...["--resolve", "inway.test=127.0.0.1", "--allow-private-addresses"],
     ]);
     await directory.waitForLine(({ fields }) => fields["msg"] === "listening", 20_000);
     provider = new Stranger(group, peers.provider, HOST, port);
     other = new Stranger(group, peers.other, HOST, port);
+  };
+  /** The provider's manager, of which a directory wants nothing but its certificates, on a port of the group. */
+  const startManager = async (): Promise<void> => {
+    const loaded = await loadGroup(group.groupFile);
+    const bundle = await loadBundle(peers.provider.files, loaded);
+    manager = await HostileManager.start(bundle, loaded);
+    manager.answering = answer(200, JSON.stringify(jwksOf([bundle.chain])));
+    const { address } = manager.endpoint(bundle.identity.peerId);
+    await group.writeGroup({ ports: [443, 8443, address.port] });
+  };
+  /** Has the directory show services of the provider, by a contract that it signs itself. */
+  const publish = async (...names: readonly string[]): Promise<void> => {
+    const loaded = await loadGroup(group.groupFile);
+    const bundle = await loadBundle(peers.provider.files, loaded);
+    const parties = { directory: IDS.directory as PeerId, service: bundle.identity.peerId };
+    const grants = names.map((name) => publication({ ...parties, name }));
+    const { host, port: at } = manager.endpoint(bundle.identity.peerId).address;
+    const { status: answered, text } = await askManager({
+      ...{ port, files: peers.provider.files, method: "POST", path: "/v1/contracts" },
+      headers: {
+        "Content-Type": "application/json",
+        "Fsc-Manager-Address": `https://${host}:${String(at)}`,
+      },
+      body: submissionBody(await signed(contentOf(loaded, grants), bundle)),
+    });
+    expect(answered, text).to.equal(201);
   };
   const announce = (changes: Message = {}, from = provider): Promise<Message> =>
     from.call("Announce", { announcement: from.sign(announcement(changes)) });
@@ -120,13 +157,16 @@ describe("system/directory", function () {
     };
     data = join(group.dir, "data");
     await mkdir(data);
+    await startManager();
     await start();
+    await publish("echo", "b.2");
   });
   afterEach(() => ended.splice(0).forEach((end) => end()));
   after(async () => {
     provider.close();
     other.close();
     await processes.stopAll();
+    await manager.close();
     await group.remove();
   });
 
