@@ -40,7 +40,7 @@ export interface GrpcServing<Identity> {
   readonly stopMs: number;
   /** Who answers, for error answers. */
   readonly domain: Domain;
-  /** Takes over admitted connections that speak another protocol, by its ALPN name; `tls` offers it too. */
+  /** Takes over admitted connections that speak another protocol, by its ALPN name, "" for none; `tls` offers it too. */
   readonly others?: ReadonlyMap<string, (socket: TLSSocket, identity: Identity) => void>;
   readonly log: Log;
 }

@@ -1,6 +1,7 @@
 // The directory process: puts its parts together and runs them until it is told to stop.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
 import type { Kysely } from "kysely";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
@@ -133,16 +134,20 @@ const createServer = (
   { groups, bundles }: Sources,
   managerSide: ManagerSide,
 ): GrpcServer<PeerIdentity> => {
+  const accept = (socket: TLSSocket, caller: PeerIdentity): void =>
+    managerSide.server.accept(socket, caller);
   const server = new GrpcServer<PeerIdentity>({
     address: settings.listen,
-    tls: () => serverTls(bundles.current, groups.current, ["h2", FSC_PROTOCOL]),
+    // Who offers both is a manager with a common HTTP client: gRPC clients offer nothing but h2.
+    tls: () => serverTls(bundles.current, groups.current, [FSC_PROTOCOL, "h2"]),
     admit: (socket) => admit(socket, groups.current),
     connectionsMax: settings.connectionsMax,
     messageBytesMax: MESSAGE_BYTES_MAX,
     stopMs: Math.max(0, settings.stopTimeout - STOP_RESERVE_MS),
     domain: "directory",
     others: new Map([
-      [FSC_PROTOCOL, (socket, caller) => managerSide.server.accept(socket, caller)],
+      [FSC_PROTOCOL, accept],
+      ["", accept],
     ]),
     log,
   });

@@ -184,6 +184,16 @@ describe("system/directory", function () {
     });
   });
 
+  for (const alpn of [["http/1.1"], ["h2", "http/1.1"], []]) {
+    it(`speaks FSC with a client that offers ${alpn.length === 0 ? "no protocol" : alpn.join(" and ")}`, async () => {
+      const { status: answered, text } = await askManager({
+        ...{ port, files: peers.other.files, method: "GET", path: "/v1/peer", alpn },
+      });
+      expect(answered).to.equal(200);
+      expect(JSON.parse(text)).to.have.property("peer_id", IDS.directory);
+    });
+  }
+
   it("streams everything first and then what changes, byte for byte as it was signed", async () => {
     const stream = other.watch({ group_id: GROUP });
     ended.push(() => stream.cancel());
