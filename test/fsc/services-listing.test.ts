@@ -113,7 +113,8 @@ describe("fsc/services-listing", () => {
     const grants = ["b", "a", "C"].map((name) =>
       publication({ directory: DIRECTORY, service: id(3), name }),
     );
-    const several = held(contentOf(group, grants));
+    const validity = { not_before: today - 60, not_after: today + 60 };
+    const several = held(contentOf(group, grants, { validity, createdAt: today - 60 }));
     expect(names(list(several, published("z")))).to.deep.equal(["2/z", "3/C", "3/a", "3/b"]);
   });
 
