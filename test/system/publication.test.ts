@@ -405,7 +405,10 @@ describe("system/publication", function () {
         await makeList({ dir, issuer: network.group.issuer, revoked: [serialNumber] }),
       );
       await ended;
-      await running.waitForLine(({ fields }) => String(fields["reason"]).includes('revoked'), WAIT_MS);
+      await running.waitForLine(
+        ({ fields }) => String(fields["reason"]).includes("revoked"),
+        WAIT_MS,
+      );
       const error: unknown = await provider
         .call("ListPeers", { group_id: GROUP })
         .catch((thrown: unknown) => thrown);
