@@ -149,7 +149,7 @@ describe("directory/registry", () => {
     });
 
     it("do not keep an announcement whose validity has ended", async () => {
-      await announce({ validUntil: Date.now() + 10_000 });
+      await announce({ validUntil: opened.clock.now() + 10_000 });
       opened.clock.advance(10_001);
       await opened.registry.expire();
       expect(live()).to.deep.equal([]);
