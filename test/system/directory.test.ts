@@ -8,15 +8,13 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { loadBundle } from "../../certs/bundle.js";
 import { loadGroup } from "../../certs/group.js";
-import { submissionBody } from "../../contracts/contract.js";
-import { jwksOf } from "../../contracts/jwks.js";
+import { contentHash } from "../../contracts/hash.js";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
 import type { PeerId } from "../../core/names.js";
 import { Processes, type Running } from "../../demo/processes.js";
-import { askManager } from "../support/as-manager.js";
 import { contentOf, publication, signed } from "../support/fsc-contracts.js";
-import { answer, HostileManager } from "../support/hostile-manager.js";
 import { freePort } from "../support/network.js";
+import { PeerManager } from "../support/peer-manager.js";
 import { TestGroup, type TestPeer } from "../support/pki.js";
 import { provoked } from "../support/provoked.js";
 import { schakel } from "../support/schakel.js";
@@ -26,6 +24,7 @@ import { until } from "../support/until.js";
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const HOST = "directory.test";
 const GROUP = "test";
+const RESOLVED = `${HOST}=127.0.0.1,inway.test=127.0.0.1`;
 const DAY_MS = 86_400_000;
 const IDS = {
   directory: "00000000000000000001",
@@ -98,48 +97,47 @@ describe("system/directory", function () {
   let port = 0;
   let provider: Stranger;
   let other: Stranger;
-  let manager: HostileManager;
 
-  const start = async (): Promise<void> => {
+  const start = async (...more: readonly string[]): Promise<void> => {
     const { cert, key } = peers.directory.files;
     directory = await processes.start("directory", [
       ...[CLI, "directory", "--group", group.groupFile, "--cert", cert, "--key", key],
       ...["--data", data, "--listen", `127.0.0.1:${String(port)}`],
       ...["--health-listen", "127.0.0.1:0", "--log-format", "json", "--probe-interval", "1h"],
       ...["--components-per-peer-max", "3", "--components-max", "4"],
-      ...["--watchers-per-peer-max", "1"],
-      // Where the provider's manager is, which is asked for its certificates.
-      ...["--resolve", "inway.test=127.0.0.1", "--allow-private-addresses"],
+      ...["--watchers-per-peer-max", "1", ...more],
     ]);
     await directory.waitForLine(({ fields }) => fields["msg"] === "listening", 20_000);
     provider = new Stranger(group, peers.provider, HOST, port);
     other = new Stranger(group, peers.other, HOST, port);
   };
-  /** The provider's manager, of which a directory wants nothing but its certificates, on a port of the group. */
-  const startManager = async (): Promise<void> => {
-    const loaded = await loadGroup(group.groupFile);
-    const bundle = await loadBundle(peers.provider.files, loaded);
-    manager = await HostileManager.start(bundle, loaded);
-    manager.answering = answer(200, JSON.stringify(jwksOf([bundle.chain])));
-    const { address } = manager.endpoint(bundle.identity.peerId);
-    await group.writeGroup({ ports: [443, 8443, address.port] });
-  };
-  /** Has the directory show services of the provider, by a contract that it signs itself. */
-  const publish = async (...names: readonly string[]): Promise<void> => {
-    const loaded = await loadGroup(group.groupFile);
-    const bundle = await loadBundle(peers.provider.files, loaded);
-    const parties = { directory: IDS.directory as PeerId, service: bundle.identity.peerId };
-    const grants = names.map((name) => publication({ ...parties, name }));
-    const { host, port: at } = manager.endpoint(bundle.identity.peerId).address;
-    const { status: answered, text } = await askManager({
-      ...{ port, files: peers.provider.files, method: "POST", path: "/v1/contracts" },
-      headers: {
-        "Content-Type": "application/json",
-        "Fsc-Manager-Address": `https://${host}:${String(at)}`,
-      },
-      body: submissionBody(await signed(contentOf(loaded, grants), bundle)),
-    });
-    expect(answered, text).to.equal(201);
+  /** Publishes the provider's services, with rules that let its manager be at a port of this machine. */
+  const publish = async (): Promise<void> => {
+    const hosts = new Map([HOST, "inway.test"].map((name) => [name, "127.0.0.1"] as const));
+    const policy = { ports: undefined, privateAddresses: true, hosts };
+    const known = await loadGroup(group.groupFile);
+    const bundle = await loadBundle(peers.provider.files, known);
+    const manager = await PeerManager.start(known, bundle, policy);
+    const to = { peerId: IDS.directory as PeerId, address: { host: HOST, port } };
+    const grants = ["echo", "b.2"].map((name) =>
+      publication({ directory: to.peerId, service: manager.peerId, name }),
+    );
+    await start("--allow-private-addresses", "--allow-any-port", "--resolve", RESOLVED);
+    try {
+      const content = contentOf(known, grants);
+      const submission = await signed(content, bundle);
+      await manager.client.submit(to, "propose", submission, contentHash(content));
+      const query = { cursor: undefined, limit: 10, sortOrder: "ascending" } as const;
+      const wanted = { ...query, peerId: undefined, nameContains: undefined };
+      await until("both services to be published", async () => {
+        return (await manager.client.services(to, wanted)).items.length === 2;
+      });
+    } finally {
+      await manager.close();
+      provider.close();
+      other.close();
+      await directory.stop();
+    }
   };
   const announce = (changes: Message = {}, from = provider): Promise<Message> =>
     from.call("Announce", { announcement: from.sign(announcement(changes)) });
@@ -157,16 +155,14 @@ describe("system/directory", function () {
     };
     data = join(group.dir, "data");
     await mkdir(data);
-    await startManager();
+    await publish();
     await start();
-    await publish("echo", "b.2");
   });
   afterEach(() => ended.splice(0).forEach((end) => end()));
   after(async () => {
     provider.close();
     other.close();
     await processes.stopAll();
-    await manager.close();
     await group.remove();
   });
 
@@ -183,16 +179,6 @@ describe("system/directory", function () {
       version: "9.9.9 of somebody else",
     });
   });
-
-  for (const alpn of [["http/1.1"], ["h2", "http/1.1"], []]) {
-    it(`speaks FSC with a client that offers ${alpn.length === 0 ? "no protocol" : alpn.join(" and ")}`, async () => {
-      const { status: answered, text } = await askManager({
-        ...{ port, files: peers.other.files, method: "GET", path: "/v1/peer", alpn },
-      });
-      expect(answered).to.equal(200);
-      expect(JSON.parse(text)).to.have.property("peer_id", IDS.directory);
-    });
-  }
 
   it("streams everything first and then what changes, byte for byte as it was signed", async () => {
     const stream = other.watch({ group_id: GROUP });
