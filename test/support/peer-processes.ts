@@ -64,6 +64,14 @@ interface Ports {
   readonly outway: number;
 }
 
+interface Prepared {
+  readonly bundle: Bundle;
+  readonly files: BundleFiles;
+  readonly ports: Ports;
+  readonly cli: InternalBundle;
+  readonly folder: string;
+}
+
 const local = (port: number): string => `127.0.0.1:${String(port)}`;
 
 const isListening = (name: string) => (line: { fields: Readonly<Record<string, unknown>> }) =>
@@ -79,11 +87,7 @@ export class PeerProcess {
 
   private constructor(
     readonly index: number,
-    readonly bundle: Bundle,
-    readonly files: BundleFiles,
-    readonly ports: Ports,
-    private readonly cli: InternalBundle,
-    private readonly folder: string,
+    private readonly made: Prepared,
     private readonly around: Around,
   ) {}
 
@@ -113,7 +117,20 @@ export class PeerProcess {
     const ports = { manager, reached, internal, inway, outway };
     const cli = await pki.bundle("cli", "cli", at);
     const bundle = await loadBundle(files, group);
-    return new PeerProcess(index, bundle, files, ports, cli, folder, around);
+    return new PeerProcess(index, { bundle, files, ports, cli, folder }, around);
+  }
+
+  /** Its certificate of the group. */
+  get bundle(): Bundle {
+    return this.made.bundle;
+  }
+
+  get files(): BundleFiles {
+    return this.made.files;
+  }
+
+  get ports(): Ports {
+    return this.made.ports;
   }
 
   get peerId(): PeerId {
@@ -157,7 +174,7 @@ export class PeerProcess {
 
   /** Asks the manager as its people do. Rejects with a ManagerError. */
   async ask<K extends Method>(method: K, request: RequestOf<K>): Promise<ResponseOf<K>> {
-    this.#client ??= await openManager(AdministrationServiceClient, { bundle: this.cli });
+    this.#client ??= await openManager(AdministrationServiceClient, { bundle: this.made.cli });
     const client = this.#client;
     const start = client[method].bind(client) as (...args: unknown[]) => { cancel(): void };
     return callManager((...rest) => start(request, ...rest), {
@@ -215,7 +232,7 @@ export class PeerProcess {
   }
 
   #managerFlags(): string[] {
-    const at = (file: string): string => join(this.folder, file);
+    const at = (file: string): string => join(this.made.folder, file);
     return [
       ...["--group", at("group.json"), "--cert", at("certificate.pem")],
       ...["--key", at("private.key"), "--data", at("manager")],
@@ -226,7 +243,7 @@ export class PeerProcess {
   #peerFlags(): string[] {
     const { inway, outway } = this.ports;
     return [
-      ...["--folder", this.folder, ...this.#managerAddressFlags(), "--allow-volatile-log"],
+      ...["--folder", this.made.folder, ...this.#managerAddressFlags(), "--allow-volatile-log"],
       ...["--inway-address", `${this.host}:${String(inway)}`, "--inway-listen", local(inway)],
       ...["--outway-listen", local(outway), "--inway-health-listen", local(0)],
       ...["--outway-health-listen", local(0)],
