@@ -166,10 +166,9 @@ export class PeerProcess {
 
   /** Ends it as a power cut does. */
   async kill(): Promise<void> {
-    this.#client?.close();
-    this.#client = undefined;
     this.running.kill("SIGKILL");
     await this.running.exited;
+    this.close();
   }
 
   /** Asks the manager as its people do. Rejects with a ManagerError. */
@@ -235,7 +234,7 @@ export class PeerProcess {
     const at = (file: string): string => join(this.made.folder, file);
     return [
       ...["--group", at("group.json"), "--cert", at("certificate.pem")],
-      ...["--key", at("private.key"), "--data", at("manager")],
+      ...["--key", at("private.key"), "--data", at("manager"), "--announce-interval", "1s"],
       ...this.#managerAddressFlags(),
     ];
   }
