@@ -13,6 +13,9 @@ Examples:
   Where other machines of the organisation reach the manager
     $ schakel init --folder utrecht --group group.json --peer-id 00000001234567890000 \\
         --organisation "Gemeente Utrecht" --name api.utrecht.example --manager manager.internal:8444
+  With an outway that programs on other machines of the organisation reach as outway.internal.example
+    $ schakel init --folder utrecht --group group.json --peer-id 00000001234567890000 \\
+        --organisation "Gemeente Utrecht" --name api.utrecht.example --outway-host outway.internal.example
 
 Whoever reads the folder can act as the organisation: keep it for the user who runs it.
 `;
@@ -27,6 +30,7 @@ interface Options {
   readonly organisation: string;
   readonly name: readonly string[];
   readonly manager: string;
+  readonly outwayHost?: readonly string[];
   readonly keyBits: number;
 }
 
@@ -101,7 +105,9 @@ const makeIdentities = async (
   const ca = await openCa(caDir);
   for (const role of ["cli", "inway", "outway"] as const) {
     const dir = join(folder, "identities", role);
-    await makeIdentity(ca, { role, name: role, dir, manager, keyBits: options.keyBits });
+    const hostNames = role === "outway" ? options.outwayHost : undefined;
+    const wish = { role, name: role, hostNames, dir, manager };
+    await makeIdentity(ca, { ...wish, keyBits: options.keyBits });
   }
 };
 
@@ -178,6 +184,11 @@ export const register = (program: Command): void => {
       "--manager <HOST:PORT>",
       "where our own inways and outways will reach the manager",
       "127.0.0.1:8444",
+    )
+    .option(
+      "--outway-host <DNS>",
+      "a name under which programs of other machines reach our outway; may be repeated",
+      several(asWritten),
     )
     .option("--key-bits <N>", "the size of its RSA keys, 2048 to 4096", keyBits, 3072)
     .addHelpText("after", EXAMPLES)

@@ -41,7 +41,9 @@ describe("cli/init", function () {
     let result: CommandResult;
     before(async () => {
       folder = join(temporaryFolder(), "it's here");
-      result = await init(`${folder}/`, { "--manager": "manager.internal:9444" });
+      result = await init(`${folder}/`, {
+        ...{ "--manager": "manager.internal:9444", "--outway-host": "outway.internal" },
+      });
     });
 
     it("whole, and nothing beside it", async () => {
@@ -67,6 +69,9 @@ describe("cli/init", function () {
       it(`with an identity for the ${role}, of the internal CA in it`, async () => {
         const bundle = await loadInternalBundle(join(folder, "identities", role));
         expect(bundle.identity).to.include({ role, name: role });
+        expect(bundle.identity.hostNames).to.deep.equal(
+          role === "outway" ? ["outway.internal"] : [],
+        );
         expect(bundle.manager).to.deep.equal({ host: "manager.internal", port: 9444 });
         const ca = await openCa(join(folder, "manager", "internal-ca"));
         expect(bundle.anchor.raw.equals(ca.root.raw)).to.equal(true);
@@ -124,6 +129,12 @@ describe("cli/init", function () {
       changes: { "--group": "/nonexistent/group.json" },
       code: 1,
       says: /there is no such file/,
+    },
+    {
+      what: "an outway's name that is no host name",
+      changes: { "--outway-host": "192.0.2.1" },
+      code: 1,
+      says: /the host name "192.0.2.1" is not a DNS host name/,
     },
     {
       what: "a manager that is no address",
