@@ -196,7 +196,7 @@ describe("core/settings", () => {
   }
 
   it("names a command that exists for the settings of commands that talk to the manager", () => {
-    expect(() => readSettings("cli", {}, {}, { SCHAKEL_CLI_USR: "x" })).to.throw(
+    expect(() => setting.readSettings("cli", {}, {}, { SCHAKEL_CLI_USR: "x" })).to.throw(
       "SCHAKEL_CLI_USR: there is no setting with this name; 'schakel service list --help' lists them",
     );
   });
