@@ -126,22 +126,23 @@ const make = async (folder: string, options: Options, groupText: string): Promis
 const word = (text: string): string =>
   /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-const nextSteps = ({ folder, name, organisation, peerId }: Options): string => {
+const nextSteps = ({ folder, name, organisation, peerId }: Options, schakel: string): string => {
   const at = (file: string): string => word(join(folder, file));
   const names = name.map((each) => `--name ${each}`).join(" ");
   return `Made ${folder} for ${organisation} (peer ${peerId}): a key, its request, an internal CA, and certificates for an inway, an outway and the command line.
 
 Next:
   1. Have the group's CA sign ${at("request.csr")}. With the CA of a test group:
-       $ schakel cert sign --ca ca --request ${at("request.csr")} ${names} --out ${at("certificate.pem")}
+       $ ${schakel} cert sign --ca ca --request ${at("request.csr")} ${names} --out ${at("certificate.pem")}
   2. The signed certificate, followed by its intermediates, belongs at ${at("certificate.pem")}. Check it:
-       $ schakel cert verify --group ${at("group.json")} --cert ${at("certificate.pem")} --key ${at("private.key")}
-  3. Start manager, inway and outway together:
-       $ schakel peer --folder ${at(".")} --address ${name[0] ?? "HOST"}:8443
+       $ ${schakel} cert verify --group ${at("group.json")} --cert ${at("certificate.pem")} --key ${at("private.key")}
+  3. Start manager, inway and outway together. Other peers reach the inway at port 443, which takes a right to listen on: here
+     it listens on 9443, and the firewall is to send 443 there. Where this user may use 443, leave --inway-listen out:
+       $ ${schakel} peer --folder ${at(".")} --address ${name[0] ?? "HOST"}:8443 --inway-listen 0.0.0.0:9443
   4. In another terminal, see that the manager answers:
-       $ schakel service list --identity ${at("identities/cli")}
+       $ ${schakel} service list --identity ${at("identities/cli")}
   5. Give every further inway, outway or colleague an identity of their own:
-       $ schakel enrol --create --role inway --name inway-2 --identity ${at("identities/cli")}
+       $ ${schakel} enrol --create --role inway --name inway-2 --identity ${at("identities/cli")}
 `;
 };
 
@@ -163,7 +164,8 @@ const init = async (options: Options): Promise<void> => {
     throw error;
   }
   await syncFolder(dirname(folder));
-  process.stdout.write(nextSteps(options));
+  const { commandName } = await import("./settings.js");
+  process.stdout.write(nextSteps(options, commandName()));
 };
 
 /** Adds the command. */

@@ -27,13 +27,14 @@ describe("cli/init", function () {
   const init = (
     folder: string,
     changes: Readonly<Record<string, string>> = {},
+    env: Readonly<Record<string, string>> = { npm_command: "" },
   ): Promise<CommandResult> => {
     const options = {
       ...{ "--folder": folder, "--group": group.groupFile, "--peer-id": PEER_ID },
       ...{ "--organisation": ORGANISATION, "--name": "api.utrecht.test", "--key-bits": "2048" },
       ...changes,
     };
-    return schakel(["init", ...Object.entries(options).flat()]);
+    return schakel(["init", ...Object.entries(options).flat()], { env });
   };
 
   describe("makes a folder", () => {
@@ -96,8 +97,18 @@ describe("cli/init", function () {
         expect(result.stdout).to.contain(`\n  ${step}`);
       }
       expect(result.stdout).to.contain(`it'\\''s here/request.csr'`);
-      expect(result.stdout).to.contain("schakel peer --folder");
+      expect(result.stdout).to.contain("schakel peer --folder").and.not.to.contain("npx");
+      // As somebody who may not listen on port 443 can start it.
+      expect(result.stdout).to.contain(" --inway-listen 0.0.0.0:9443\n");
     });
+  });
+
+  it("names commands as they are run where it was run with npx", async () => {
+    const folder = join(temporaryFolder(), "new");
+    const { stdout } = await init(folder, {}, { npm_command: "exec" });
+    for (const line of stdout.split("\n").filter((each) => each.includes("$ "))) {
+      expect(line).to.match(/^ +\$ npx schakel /);
+    }
   });
 
   const refusals: readonly {
