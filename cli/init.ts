@@ -23,7 +23,8 @@ Whoever reads the folder can act as the organisation: keep it for the user who r
 const CA_NAME_MAX = 50;
 const CA_SUFFIX = " internal";
 
-interface Options {
+/** Whose folder is made, and where. */
+export interface InitOptions {
   readonly folder: string;
   readonly group: string;
   readonly peerId: string;
@@ -34,7 +35,7 @@ interface Options {
   readonly keyBits: number;
 }
 
-const managerOf = async ({ manager }: Options): Promise<Address> => {
+const managerOf = async ({ manager }: InitOptions): Promise<Address> => {
   const { parseAddress } = await import("../core/address.js");
   const address = parseAddress(manager);
   if (address !== undefined && address.port !== 0) return address;
@@ -56,7 +57,7 @@ const checkAbsent = async (folder: string): Promise<void> => {
   );
 };
 
-const checkGroup = async (options: Options): Promise<string> => {
+const checkGroup = async (options: InitOptions): Promise<string> => {
   const { loadGroup } = await import("../certs/group.js");
   const { readText } = await import("../certs/read-file.js");
   const { GROUP_BYTES_MAX } = await import("../certs/group-file.js");
@@ -72,7 +73,7 @@ const checkGroup = async (options: Options): Promise<string> => {
   return await readText(options.group, GROUP_BYTES_MAX);
 };
 
-const makeOwnKey = async (folder: string, options: Options): Promise<void> => {
+const makeOwnKey = async (folder: string, options: InitOptions): Promise<void> => {
   const { createRsaKey, writePrivateKey } = await import("../certs/private-key.js");
   const { createKeyFile } = await import("../certs/private-file.js");
   const { createRequest } = await import("../certs/request.js");
@@ -95,7 +96,7 @@ const caName = (organisation: string): string => {
 
 const makeIdentities = async (
   folder: string,
-  options: Options,
+  options: InitOptions,
   manager: Address,
 ): Promise<void> => {
   const { createCa, openCa } = await import("../certs/ca.js");
@@ -111,7 +112,7 @@ const makeIdentities = async (
   }
 };
 
-const make = async (folder: string, options: Options, groupText: string): Promise<void> => {
+const make = async (folder: string, options: InitOptions, groupText: string): Promise<void> => {
   const { mkdir } = await import("node:fs/promises");
   const { writeFileDurably } = await import("../core/durable-file.js");
   const manager = await managerOf(options);
@@ -126,7 +127,10 @@ const make = async (folder: string, options: Options, groupText: string): Promis
 const word = (text: string): string =>
   /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-const nextSteps = ({ folder, name, organisation, peerId }: Options, schakel: string): string => {
+const nextSteps = (
+  { folder, name, organisation, peerId }: InitOptions,
+  schakel: string,
+): string => {
   const at = (file: string): string => word(join(folder, file));
   const names = name.map((each) => `--name ${each}`).join(" ");
   return `Made ${folder} for ${organisation} (peer ${peerId}): a key, its request, an internal CA, and certificates for an inway, an outway and the command line.
@@ -146,7 +150,12 @@ Next:
 `;
 };
 
-const init = async (options: Options): Promise<void> => {
+/**
+ * Makes the data folder of an organisation, whole or not at all. Its certificate.pem comes from the group's CA.
+ *
+ * @throws CommandError when the folder is there already, or the peer id is none by the group's rule
+ */
+export const makeOrganisation = async (options: InitOptions): Promise<void> => {
   const { rename, rm } = await import("node:fs/promises");
   const { randomBytes } = await import("node:crypto");
   const { syncFolder } = await import("../core/durable-file.js");
@@ -164,7 +173,11 @@ const init = async (options: Options): Promise<void> => {
     throw error;
   }
   await syncFolder(dirname(folder));
+};
+
+const init = async (options: InitOptions): Promise<void> => {
   const { commandName } = await import("./settings.js");
+  await makeOrganisation(options);
   process.stdout.write(nextSteps(options, commandName()));
 };
 
