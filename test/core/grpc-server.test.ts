@@ -74,7 +74,7 @@ describe("core/grpc-server", () => {
     const warnings: Error[] = [];
     const warned = (warning: Error): void => void warnings.push(warning);
     process.on("warning", warned);
-    ended.push(() => process.removeListener("warning", warned) && undefined);
+    ended.push(() => void process.removeListener("warning", warned));
     const { port } = await serve(whoCalls);
     const client = await clientOf(members, members.bundles.provider, port, { host: "127.0.0.1" });
     ended.push(() => client.close());
