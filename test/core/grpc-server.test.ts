@@ -176,6 +176,61 @@ describe("core/grpc-server", () => {
     expect(await logged(served, /connection refused/)).to.match(/does not speak HTTP\/2/);
   });
 
+  describe("with another protocol on its port", () => {
+    const handOver = async (...names: readonly string[]) => {
+      const handedOver: string[] = [];
+      let admitted = 0;
+      const { directory } = members.bundles;
+      const served = await serve(whoCalls, {
+        tls: () => serverTls(directory, members.group, ["x/1", "h2", "y/1"]),
+        admitted: () => (admitted += 1),
+        others: new Map(
+          names.map((name) => [
+            name,
+            (socket, { peerId }) => {
+              socket.on("error", () => undefined);
+              handedOver.push(`${String(socket.alpnProtocol)} ${peerId}`);
+              socket.end();
+            },
+          ]),
+        ),
+      });
+      return { served, handedOver, admitted: () => admitted };
+    };
+    const speak = async ({ port }: Served, alpn: readonly string[]): Promise<void> => {
+      const { peerId } = members.bundles.directory.identity;
+      const { ALPNProtocols, ...rest } = clientTls(members.bundles.other, members.group, {
+        ...{ peerId, alpn },
+      });
+      const asked = alpn.length === 0 ? rest : { ...rest, ALPNProtocols };
+      const socket = connect({ ...asked, port, servername: "directory.test" });
+      socket.on("error", () => undefined).resume();
+      await once(socket, "close");
+    };
+
+    it("hands over who speaks it, and who names none where that is taken", async () => {
+      const { served, handedOver, admitted } = await handOver("x/1", "");
+      await speak(served, ["h2", "x/1"]);
+      await speak(served, []);
+      const { peerId } = members.bundles.other.identity;
+      expect(handedOver).to.deep.equal([`x/1 ${peerId}`, `false ${peerId}`]);
+      expect(admitted()).to.equal(2);
+      await listPeers(await clientFor(served));
+      expect(admitted()).to.equal(3);
+      expect(handedOver).to.have.length(2);
+    });
+
+    for (const alpn of [[], ["y/1"]]) {
+      it(`refuses who speaks ${alpn.join() || "nothing in particular"} when that is not taken`, async () => {
+        const { served, handedOver, admitted } = await handOver("x/1");
+        await speak(served, alpn);
+        await logged(served, /connection refused/);
+        expect(handedOver).to.deep.equal([]);
+        expect(admitted()).to.equal(0);
+      });
+    }
+  });
+
   it("refuses a message that is too large", async () => {
     const served = await serve(whoCalls, { messageBytesMax: 1000 });
     const client = await clientFor(served);

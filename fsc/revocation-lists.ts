@@ -55,6 +55,13 @@ export interface RevocationListing {
   readonly refreshMs?: number | undefined;
 }
 
+/** The sources of a setting: files and URLs, separated by commas; none when it is not set. */
+export const sourcesIn = (setting: string | undefined): readonly string[] =>
+  (setting ?? "")
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "");
+
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : "it cannot be used";
 
@@ -80,7 +87,7 @@ export class RevocationLists {
 
   /**
    * Takes the lists that were kept on disk into use, then begins to fetch. Resolves before anything is fetched:
-   * a server of lists that is away keeps no manager from starting.
+   * a server of lists that is away keeps nobody from starting.
    */
   static async start(listing: RevocationListing): Promise<RevocationLists> {
     const lists = new RevocationLists(listing);
