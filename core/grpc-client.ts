@@ -67,12 +67,13 @@ const channelOptions = (address: Address, name: string): ChannelOptions => ({
  */
 export const openGrpcClient = async <C extends Client>(
   constructor: GrpcClientConstructor<C>,
-  { address, policy, secureContext, checkServerIdentity, serverName = address.host }: GrpcEndpoint,
+  endpoint: GrpcEndpoint,
 ): Promise<C> => {
+  const { address, policy, secureContext, serverName = address.host } = endpoint;
   const ip = await resolveAddress(address, policy);
   const target = `${isIP(ip) === 6 ? "ipv6" : "ipv4"}:${formatAddress({ host: ip, port: address.port })}`;
-  const secure = credentials.createFromSecureContext(secureContext, {
-    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
-  });
+  const checkServerIdentity = (_host: string, certificate: PeerCertificate) =>
+    endpoint.checkServerIdentity(serverName, certificate);
+  const secure = credentials.createFromSecureContext(secureContext, { checkServerIdentity });
   return new constructor(target, secure, channelOptions(address, serverName));
 };
