@@ -174,7 +174,7 @@ describe("system/a certificate that is revoked", function () {
     const { running } = network.member("directory");
     const says = (message: string) =>
       running.waitForLine(
-        ({ fields }) => fields["msg"] === message && /revoked/.test(String(fields["reason"])),
+        ({ fields }) => fields["msg"] === message && String(fields["reason"]).includes("revoked"),
         WITHIN_MS,
       );
     await says("connection ended");
@@ -182,19 +182,17 @@ describe("system/a certificate that is revoked", function () {
   });
 
   it("keeps an outway from calling an inway whose certificate is revoked, on a connection that was open", async () => {
+    // The inway's own, so that the manager's is not meant, which signs the tokens.
+    const { peerId, name, host } = PEERS.provider;
+    const { files } = await network.group.peer({ peerId, name, names: [host] });
+    await network.inway.running.stop();
+    await network.startInway("inway", undefined, ["--cert", files.cert, "--key", files.key]);
+    await network.untilKnown();
     const kept = new KeptConnection(network.url("/kept"));
     expect((await kept.call()).status).to.equal(200);
-    await revoke(network.peers.provider.files.cert);
-    // The certificate signs tokens too: for a moment it may be the inway that refuses, when it has the list first.
-    const refused = await until(
-      "the outway to refuse within 5 s",
-      async () => {
-        const answer = await kept.call();
-        return answer.status === 502 && answer;
-      },
-      WITHIN_MS,
-    );
-    expect(refused.same).to.equal(true);
+    await revoke(files.cert);
+    const refused = await firstRefusal(kept);
+    expect(refused).to.include({ status: 502, same: true });
     kept.close();
     const before = network.source.requests.length;
     const answered = await fromCall(network.url("/new"));
