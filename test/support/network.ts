@@ -25,6 +25,7 @@ import {
 } from "./network-peers.js";
 import { TestGroup, type TestPeer } from "./pki.js";
 import { RecordingSource } from "./source.js";
+import { Stranger, type Message } from "./stranger.js";
 import { until } from "./until.js";
 
 export { freePort, PEERS } from "./network-peers.js";
@@ -267,6 +268,18 @@ export class Network {
     return String(answer.json()["access_token"]);
   }
 
+  /** The services that the directory's catalogue shows, asked as a peer without a contract does. */
+  async listed(): Promise<readonly Message[]> {
+    const { host } = PEERS.directory;
+    const stranger = new Stranger(this.group, this.peers.stranger, host, this.directoryPort);
+    try {
+      const answer = await stranger.call("ListServices", { group_id: this.group.content.group_id });
+      return (answer["services"] ?? []) as readonly Message[];
+    } finally {
+      stranger.close();
+    }
+  }
+
   /** Waits until an outway's call for a service is answered by its source. */
   async untilKnown(name = "outway", service = "echo"): Promise<void> {
     await until(
@@ -343,7 +356,7 @@ export class Network {
     );
   }
 
-  /** The provider's manager has the inway's stream and the directory shows the services. */
+  /** The provider's manager has the inway's stream, and the directory shows the services at it. */
   async #untilShown(): Promise<void> {
     const provider = await this.administrator("provider");
     await until(
@@ -354,7 +367,8 @@ export class Network {
           provider.call("listComponents", {}),
         ]);
         const isConnected = components.some(({ role, connected }) => role === "inway" && connected);
-        return isConnected && services.every(({ publishedIn }) => publishedIn.length > 0);
+        const isPublished = services.every(({ publishedIn }) => publishedIn.length > 0);
+        return isConnected && isPublished && (await this.listed()).length === services.length;
       },
       KNOWN_MS,
     );
