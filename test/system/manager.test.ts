@@ -335,7 +335,7 @@ describe("system/manager", function () {
       try {
         await expectRefusal(enrol(Buffer.alloc(16, 7)), "ERROR_CODE_ENROLMENT_REFUSED");
         const provider = await network.administrator("provider");
-        const asked = { role: "inway", name: "new" };
+        const asked = { role: "inway", name: "new", hostNames: [] };
         const { code } = await provider.call("createEnrolmentCode", asked);
         const { secret } = parseEnrolmentCode(code)!;
         await enrol(secret);
