@@ -13,6 +13,9 @@ Examples:
   Where other machines of the organisation reach the manager
     $ schakel init --folder utrecht --group group.json --peer-id 00000001234567890000 \\
         --organisation "Gemeente Utrecht" --name api.utrecht.example --manager manager.internal:8444
+  With an outway that programs on other machines of the organisation reach as outway.internal.example
+    $ schakel init --folder utrecht --group group.json --peer-id 00000001234567890000 \\
+        --organisation "Gemeente Utrecht" --name api.utrecht.example --outway-host outway.internal.example
 
 Whoever reads the folder can act as the organisation: keep it for the user who runs it.
 `;
@@ -28,6 +31,7 @@ export interface InitOptions {
   readonly organisation: string;
   readonly name: readonly string[];
   readonly manager: string;
+  readonly outwayHost?: readonly string[];
   readonly keyBits: number;
 }
 
@@ -102,7 +106,9 @@ const makeIdentities = async (
   const ca = await openCa(caDir);
   for (const role of ["cli", "inway", "outway"] as const) {
     const dir = join(folder, "identities", role);
-    await makeIdentity(ca, { role, name: role, dir, manager, keyBits: options.keyBits });
+    const hostNames = role === "outway" ? options.outwayHost : undefined;
+    const wish = { role, name: role, hostNames, dir, manager };
+    await makeIdentity(ca, { ...wish, keyBits: options.keyBits });
   }
 };
 
@@ -121,22 +127,26 @@ const make = async (folder: string, options: InitOptions, groupText: string): Pr
 const word = (text: string): string =>
   /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-const nextSteps = ({ folder, name, organisation, peerId }: InitOptions): string => {
+const nextSteps = (
+  { folder, name, organisation, peerId }: InitOptions,
+  schakel: string,
+): string => {
   const at = (file: string): string => word(join(folder, file));
   const names = name.map((each) => `--name ${each}`).join(" ");
   return `Made ${folder} for ${organisation} (peer ${peerId}): a key, its request, an internal CA, and certificates for an inway, an outway and the command line.
 
 Next:
   1. Have the group's CA sign ${at("request.csr")}. With the CA of a test group:
-       $ schakel cert sign --ca ca --request ${at("request.csr")} ${names} --out ${at("certificate.pem")}
+       $ ${schakel} cert sign --ca ca --request ${at("request.csr")} ${names} --out ${at("certificate.pem")}
   2. The signed certificate, followed by its intermediates, belongs at ${at("certificate.pem")}. Check it:
-       $ schakel cert verify --group ${at("group.json")} --cert ${at("certificate.pem")} --key ${at("private.key")}
-  3. Start manager, inway and outway together:
-       $ schakel peer --folder ${at(".")} --address ${name[0] ?? "HOST"}:8443
+       $ ${schakel} cert verify --group ${at("group.json")} --cert ${at("certificate.pem")} --key ${at("private.key")}
+  3. Start manager, inway and outway together. Other peers reach the inway at port 443, which takes a right to listen on: here
+     it listens on 9443, and the firewall is to send 443 there. Where this user may use 443, leave --inway-listen out:
+       $ ${schakel} peer --folder ${at(".")} --address ${name[0] ?? "HOST"}:8443 --inway-listen 0.0.0.0:9443
   4. In another terminal, see that the manager answers:
-       $ schakel service list --identity ${at("identities/cli")}
+       $ ${schakel} service list --identity ${at("identities/cli")}
   5. Give every further inway, outway or colleague an identity of their own:
-       $ schakel enrol --create --role inway --name inway-2 --identity ${at("identities/cli")}
+       $ ${schakel} enrol --create --role inway --name inway-2 --identity ${at("identities/cli")}
 `;
 };
 
@@ -166,8 +176,9 @@ export const makeOrganisation = async (options: InitOptions): Promise<void> => {
 };
 
 const init = async (options: InitOptions): Promise<void> => {
+  const { commandName } = await import("./settings.js");
   await makeOrganisation(options);
-  process.stdout.write(nextSteps(options));
+  process.stdout.write(nextSteps(options, commandName()));
 };
 
 /** Adds the command. */
@@ -188,6 +199,11 @@ export const register = (program: Command): void => {
       "--manager <HOST:PORT>",
       "where our own inways and outways will reach the manager",
       "127.0.0.1:8444",
+    )
+    .option(
+      "--outway-host <DNS>",
+      "a name under which programs of other machines reach our outway; may be repeated",
+      several(asWritten),
     )
     .option("--key-bits <N>", "the size of its RSA keys, 2048 to 4096", keyBits, 3072)
     .addHelpText("after", EXAMPLES)

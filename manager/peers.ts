@@ -103,6 +103,17 @@ export class Peers {
     });
   }
 
+  /** Looks in the directories for those that are not known: what waits for them is delivered then. Never fails. */
+  async meet(ids: Iterable<PeerId>): Promise<void> {
+    const { book, log, own } = this.#with;
+    try {
+      for (const id of ids)
+        if (id !== own && (await book.addressOf(id)) === undefined) await this.#refresh();
+    } catch (error) {
+      log.warn({ err: error }, "the parties of a contract are not looked for");
+    }
+  }
+
   /** Takes note that a peer's manager answered or called. */
   async seen(id: PeerId, fscVersion?: string): Promise<void> {
     const before = await this.presence(id);

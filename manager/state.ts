@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Kysely } from "kysely";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
+import { partiesOf } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
 import { openDatabase } from "../core/database.js";
 import type { DialPolicy } from "../core/dial.js";
@@ -169,7 +170,7 @@ export const openState = async (
 
 /** Keeps in step what follows from contracts, certificates and time. */
 const follow = async (
-  { book, services, automatic, counts, certificates, feed }: ManagerState,
+  { book, peers, services, automatic, counts, certificates, feed }: ManagerState,
   publications: Publications,
   { bundles }: Sources,
   { log, lifecycle }: Surroundings,
@@ -178,6 +179,7 @@ const follow = async (
     counts.note(contract);
     if (publications.note(contract)) services.recheck();
     automatic.consider(contract);
+    void peers.meet(partiesOf(contract.content));
   });
   lifecycle.onStop("access rules", async () => {
     unfollow();

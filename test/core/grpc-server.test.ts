@@ -70,6 +70,19 @@ describe("core/grpc-server", () => {
     }
   });
 
+  it("takes a server at an IP address for none that its certificate names, without a warning of Node", async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", warned);
+    ended.push(() => void process.removeListener("warning", warned));
+    const { port } = await serve(whoCalls);
+    const client = await clientOf(members, members.bundles.provider, port, { host: "127.0.0.1" });
+    ended.push(() => client.close());
+    expect((await errorOf(listPeers(client))).details).to.contain("127.0.0.1");
+    await new Promise((resolve) => void setImmediate(resolve));
+    expect(warnings).to.deep.equal([]);
+  });
+
   it("knows a peer that comes back after all its connections had closed", async () => {
     const served = await serve(whoCalls);
     for (let round = 0; round < 3; round++) {

@@ -1,7 +1,9 @@
 // How a manager comes to know other peers, and what it says when it does not.
 import { expect } from "chai";
 import type { ManagerError } from "../../component/manager-call.js";
-import { accessRequest, Organisations, type Organisation } from "../support/managers.js";
+import type { PeerId } from "../../core/names.js";
+import { accessRequest, Organisations, service, type Organisation } from "../support/managers.js";
+import { connection } from "../support/organisations.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
 import { until } from "../support/until.js";
 
@@ -13,7 +15,7 @@ describe("the peers that a manager knows", function () {
   let second: Organisation;
 
   before(async () => {
-    network = await Organisations.prepare(3);
+    network = await Organisations.prepare(5);
     directory = network.at(0);
     first = network.at(1);
     second = network.at(2);
@@ -86,6 +88,32 @@ describe("the peers that a manager knows", function () {
     await first.stop();
     await first.start();
     expect((await ask(second.peerId)).created).to.equal(false);
+  });
+
+  it("looks for the parties of a contract that somebody wrote, and delivers it to them", async () => {
+    const [third, fourth] = [network.at(3), network.at(4)];
+    await directory.start();
+    // So that the contract alone makes it look.
+    third.more = { announceInterval: "1h" };
+    await third.start();
+    await until("its look round", async () => (await known(third)).includes(second.peerId));
+    await fourth.start();
+    await fourth.call("putService", { service: service() });
+    await until("the announcement", async () => (await known(directory)).includes(fourth.peerId));
+    expect(await known(third)).not.to.include(fourth.peerId);
+    const now = Math.floor(Date.now() / 1000);
+    const content = {
+      ...{ group_id: "test", hash_algorithm: "HASH_ALGORITHM_SHA3_512" },
+      validity: { not_before: now - 60, not_after: now + 3600 },
+      grants: [{ data: connection(third.peerId as PeerId, fourth.peerId as PeerId, "echo") }],
+    };
+    const bytes = Buffer.from(JSON.stringify(content));
+    const { contract } = await third.call("proposeContract", { content: bytes });
+    const hash = contract?.hash ?? "";
+    await until("the contract to arrive", () =>
+      fourth.call("getContract", { hash }).catch(() => undefined),
+    );
+    for (const each of [directory, third, fourth]) await each.stop();
   });
 
   it("filters by a part of the name without regard to case", async () => {

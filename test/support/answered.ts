@@ -25,17 +25,15 @@ export const fromRaw = (text: string): Answered => {
   };
 };
 
-/** Calls a URL that answers with an error. */
+/** Calls a URL and takes its error answer; of any other answer the body is empty. */
 export const fromCall = async (
   url: string,
   options: Parameters<typeof call>[1] = {},
 ): Promise<Answered> => {
   const answer = await call(url, options);
-  return {
-    status: answer.status,
-    code: String(answer.headers["fsc-error-code"]),
-    body: answer.json(),
-  };
+  const code = answer.headers["fsc-error-code"];
+  const body = code === undefined ? {} : answer.json();
+  return { status: answer.status, code: String(code), body };
 };
 
 /** Checks an answer against the table and notes that the code was provoked; gives the answer's body. */

@@ -15,18 +15,21 @@ export interface ManagerRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+  /** The protocols that the client offers; http/1.1 unless given. */
+  readonly alpn?: readonly string[];
 }
 
 /** Makes a request on a connection of its own. */
 export const askManager = (asked: ManagerRequest): Promise<CallAnswer> =>
   new Promise((resolve, reject) => {
-    const { port, files, method, path, headers, body = "" } = asked;
+    const { port, files, method, path, headers, body = "", alpn = ["http/1.1"] } = asked;
     const request = httpsRequest(
       {
         ...{ host: "127.0.0.1", port, method, path, agent: false },
         ...{ cert: readFileSync(files.cert), key: readFileSync(files.key) },
         // The manager's certificate is not what these tests are about.
         rejectUnauthorized: false,
+        ...{ ALPNProtocols: [...alpn] },
         headers: { Host: "manager", "Content-Length": Buffer.byteLength(body), ...headers },
       },
       (response) => {

@@ -187,6 +187,11 @@ export class Network {
     ]);
   }
 
+  /** Stops the managers of some organisations, or kills them. */
+  async stopManagers(...names: readonly OrganisationName[]): Promise<void> {
+    await Promise.all(names.map((name) => this.member(`manager-${name}`).running.stop()));
+  }
+
   /** @param flags more flags, after all others: the last one of a kind counts */
   async startOutway(name = "outway", port = 0, flags: readonly string[] = []): Promise<Member> {
     const own = this.organisations[organisationOf(name)];

@@ -47,7 +47,15 @@ describe("system/tokens", function () {
         files,
       });
       const id = `Fsc-Transaction-Id: ${newTransactionId()}`;
-      const lines = ["GET /raw HTTP/1.1", "Host: inway", id, ...headers, "", ""];
+      const lines = [
+        "GET /raw HTTP/1.1",
+        "Host: inway",
+        "Connection: close",
+        id,
+        ...headers,
+        "",
+        "",
+      ];
       return exchangeRaw(socket, lines.join("\r\n"));
     };
     const bearer = (text: string): string => `Fsc-Authorization: Bearer ${text}`;
