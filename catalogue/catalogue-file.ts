@@ -2,8 +2,8 @@
 // lies there is the signed announcements, which are verified again when they are read.
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { writeFileDurably } from "../core/durable-file.js";
 import { systemCode } from "../core/errors.js";
+import { LateFile } from "../core/late-file.js";
 import type { Log } from "../core/log.js";
 import type { SignedAnnouncement } from "./announcement.js";
 import type { Catalogue } from "./catalogue.js";
@@ -52,14 +52,14 @@ const contentOf = (catalogue: Catalogue): string => {
 
 /** The file of one process. Nobody else writes it. */
 export class CatalogueFile {
-  #next: Catalogue | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #file: LateFile;
 
   constructor(
     private readonly path: string,
-    private readonly log: Log,
-  ) {}
+    log: Log,
+  ) {
+    this.#file = new LateFile({ path, delayMs: WRITE_DELAY_MS, what: "the catalogue", log });
+  }
 
   /**
    * What lies in the file; undefined when there is none.
@@ -85,28 +85,11 @@ export class CatalogueFile {
 
   /** Replaces the content some moments later, so that a burst of changes is one write. A failure is logged; the next change tries again. */
   write(catalogue: Catalogue): void {
-    this.#next = catalogue;
-    this.#timer ??= setTimeout(() => this.#flush(), WRITE_DELAY_MS).unref();
+    this.#file.write(() => contentOf(catalogue));
   }
 
   /** Writes what is not in the file yet. */
-  async close(): Promise<void> {
-    this.#flush();
-    await this.#writing;
-  }
-
-  #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#writing = this.#writing.then(async () => {
-      const catalogue = this.#next;
-      this.#next = undefined;
-      if (catalogue === undefined) return;
-      try {
-        await writeFileDurably(this.path, contentOf(catalogue));
-      } catch (error) {
-        this.log.warn({ err: error, file: this.path }, "the catalogue is not stored");
-      }
-    });
+  close(): Promise<void> {
+    return this.#file.close();
   }
 }

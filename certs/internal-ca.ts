@@ -1,8 +1,10 @@
 // The internal CA of an organisation: a CA's folder like any other, whose certificates name components
 // and their roles instead of peers.
 import { createHash, type KeyObject, type X509Certificate } from "node:crypto";
+import { isHostName } from "../core/address.js";
 import type { ComponentName } from "../core/names.js";
 import { validFromNow, type Ca } from "./ca.js";
+import { CertificateError } from "./certificate-error.js";
 import { fieldsOf } from "./certificate-fields.js";
 import type { Purpose } from "./extensions.js";
 import { componentSubject } from "./forge.js";
@@ -17,8 +19,13 @@ export const INTERNAL_DAYS = 90;
 // Every component calls the manager. The manager answers, and an outway answers its clients.
 const SERVING: readonly Role[] = ["manager", "outway"];
 
-const purposesOf = (role: Role): readonly Purpose[] =>
-  SERVING.includes(role)
+/** Whose certificates may carry host names. The manager is known by its role alone. */
+const NAMED: readonly Role[] = ["outway", "web"];
+
+const HOST_NAMES_MAX = 10;
+
+const purposesOf = (role: Role, hostNames: readonly string[]): readonly Purpose[] =>
+  SERVING.includes(role) || hostNames.length > 0
     ? ["client authentication", "server authentication"]
     : ["client authentication"];
 
@@ -27,6 +34,8 @@ export interface InternalIssuance {
   readonly role: Role;
   readonly name: ComponentName;
   readonly publicKey: KeyObject;
+  /** DNS names under which it is reached; none unless given. */
+  readonly hostNames?: readonly string[] | undefined;
   /** Milliseconds since 1970; the machine's clock unless given. */
   readonly now?: number | undefined;
   /** How long it is valid, in milliseconds; 90 days unless given. Never longer than the CA itself. */
@@ -34,23 +43,43 @@ export interface InternalIssuance {
 }
 
 /**
+ * Checks the host names that a certificate of a role will carry.
+ *
+ * @throws CertificateError when the role has none, for a name that is no DNS host name, and for more than 10
+ */
+export const checkHostNames = (role: Role, hostNames: readonly string[]): void => {
+  if (hostNames.length > 0 && !NAMED.includes(role)) {
+    throw new CertificateError(`host names are for the roles ${NAMED.join(" and ")}, not ${role}`);
+  }
+  if (hostNames.length > HOST_NAMES_MAX) {
+    throw new CertificateError(`there are more than ${String(HOST_NAMES_MAX)} host names`);
+  }
+  const wrong = hostNames.find((name) => !isHostName(name));
+  if (wrong !== undefined) {
+    throw new CertificateError(`the host name ${JSON.stringify(wrong)} is not a DNS host name`);
+  }
+};
+
+/**
  * Issues a certificate that gives the holder of a key a role and a name inside the organisation, and
  * records it in the CA's folder.
  *
- * @throws CertificateError when the CA itself has ended
+ * @throws CertificateError when the CA itself has ended, or as `checkHostNames`
  */
 export const issueInternal = async (
   ca: Ca,
-  { role, name, publicKey, now = Date.now(), lifeMs = INTERNAL_DAYS * DAY_MS }: InternalIssuance,
+  { role, name, publicKey, hostNames = [], ...times }: InternalIssuance,
 ): Promise<X509Certificate> => {
+  const { now = Date.now(), lifeMs = INTERNAL_DAYS * DAY_MS } = times;
+  checkHostNames(role, hostNames);
   const end = Math.min(now + lifeMs, ca.issuing.validToDate.getTime());
   return await signCertificate(ca, {
     publicKey,
     subject: componentSubject(role, name),
-    names: [],
+    names: hostNames,
     notBefore: validFromNow(now),
     notAfter: new Date(end),
-    purposes: purposesOf(role),
+    purposes: purposesOf(role, hostNames),
   });
 };
 

@@ -5,6 +5,7 @@ import { CertificateError } from "./certificate-error.js";
 import { fieldsOf, keyProblem, publicKeyOf } from "./certificate-fields.js";
 import { ATTRIBUTE, readText, type Attribute } from "./distinguished-name.js";
 import { basicConstraintsOf } from "./extensions.js";
+import { hostNamesOf } from "./identity.js";
 
 /** What a component may be. Its certificate carries one role, and each RPC of the manager lists who may call it. */
 export const ROLES = ["inway", "outway", "manager", "cli", "web", "client"] as const;
@@ -15,6 +16,8 @@ export interface InternalIdentity {
   readonly role: Role;
   /** Unique within the role. */
   readonly name: ComponentName;
+  /** DNS names under which it is reached, in lower case; none for most components. */
+  readonly hostNames: readonly string[];
   /** SHA-256 of the certificate's DER in base64url. */
   readonly certificateThumbprint: string;
   /** The moment from which the certificate is renewed: two thirds of its life, in milliseconds since 1970. */
@@ -66,6 +69,7 @@ export const internalIdentityOf = (certificate: X509Certificate): InternalIdenti
   return Object.freeze({
     role,
     name,
+    hostNames: Object.freeze(hostNamesOf(certificate)),
     certificateThumbprint,
     renewableFrom: renewableFromOf(certificate),
   });

@@ -17,6 +17,8 @@ import { createRsaKey } from "./private-key.js";
 export interface IdentityWish {
   readonly role: string;
   readonly name: string;
+  /** DNS names under which it is reached; only for an outway and pages. None unless given. */
+  readonly hostNames?: readonly string[] | undefined;
   /** Where the folder will be; absent or empty. */
   readonly dir: string;
   readonly manager: Address;
@@ -26,7 +28,7 @@ export interface IdentityWish {
 /**
  * Makes a key and a certificate with a role and a name, in a new identity folder.
  *
- * @throws CertificateError for a role or name that is not allowed; IdentityExists
+ * @throws CertificateError for a role, name or host name that is not allowed; IdentityExists
  */
 export const makeIdentity = async (ca: Ca, wish: IdentityWish): Promise<InternalIdentity> => {
   const role = parseRole(wish.role);
@@ -37,7 +39,8 @@ export const makeIdentity = async (ca: Ca, wish: IdentityWish): Promise<Internal
   const key = await createRsaKey(wish.keyBits);
   const prepared = await prepareIdentity(wish.dir, key);
   try {
-    const certificate = await issueInternal(ca, { role, name, publicKey: key });
+    const { hostNames } = wish;
+    const certificate = await issueInternal(ca, { role, name, hostNames, publicKey: key });
     const content = { chain: [certificate, ca.issuing], anchor: ca.root, manager: wish.manager };
     await prepared.complete(content);
     return internalIdentityOf(certificate);

@@ -19,7 +19,9 @@ type Definitions = typeof AdministrationServiceService;
 
 /** A method of the interface for people. */
 export type Method = keyof Definitions;
+/** What it is called with. */
 export type RequestOf<K extends Method> = ReturnType<Definitions[K]["requestDeserialize"]>;
+/** What it answers. */
 export type ResponseOf<K extends Method> = ReturnType<Definitions[K]["responseDeserialize"]>;
 
 /** Calls a method. Rejects with a ManagerError, of which `administer` makes a CommandError. */

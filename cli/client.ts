@@ -8,7 +8,8 @@ const ADD_EXAMPLES = `
 Examples:
   A program with a token, which is printed once
     $ schakel client add case-system > token
-    $ curl -H "Proxy-Authorization: Bearer $(cat token)" https://outway.internal:8080/…
+    $ curl --cacert identities/cli/ca.pem --header "Proxy-Authorization: Bearer $(cat token)" \\
+        https://outway.internal.example:8080/…
   One that may use a single grant only
     $ schakel client add case-system --grant '$1$3$…'
   One that shows a certificate of the internal CA, made with 'schakel enrol --role client'

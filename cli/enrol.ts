@@ -1,12 +1,15 @@
 // `schakel enrol`: gives a component its certificate inside the organisation, for a code or from the CA itself.
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
+import { asWritten, several } from "./arguments.js";
 import { action, CommandError, UsageError } from "./command.js";
 
 const EXAMPLES = `
 Examples:
   On the administrator's machine: a code for one inway, good for an hour, once
     $ schakel enrol --create --role inway --name inway-2 --identity identities/cli > code
+  A code for an outway that programs of other machines reach under a name, which its certificate will carry
+    $ schakel enrol --create --role outway --name outway-2 --host outway.internal.example > code
   On the inway's machine: the code from standard input becomes an identity folder
     $ schakel enrol --manager manager.internal:8444 --identity identities/inway-2 < code
   The same with a file; the code is never an argument, which others on the machine could read
@@ -24,6 +27,7 @@ interface Options {
   readonly create?: true;
   readonly role?: string;
   readonly name?: string;
+  readonly host?: readonly string[];
   readonly user?: string;
   readonly codeFile?: string;
   readonly ca?: string;
@@ -45,9 +49,15 @@ const refuseTogether = (options: Options, mode: string, keys: readonly (keyof Op
   throw new UsageError(`${flags.join(", ")} cannot be given ${mode}`);
 };
 
+const askedOf = (options: Options) => ({
+  role: required(options, "role"),
+  name: required(options, "name"),
+  hostNames: [...(options.host ?? [])],
+});
+
 const create = async (options: Options): Promise<void> => {
   refuseTogether(options, "with --create", ["codeFile", "ca", "manager"]);
-  const asked = { role: required(options, "role"), name: required(options, "name") };
+  const asked = askedOf(options);
   const { readCliSettings } = await import("./settings.js");
   const { withManager } = await import("./manager-session.js");
   const { callManager } = await import("../component/manager-call.js");
@@ -65,7 +75,9 @@ const create = async (options: Options): Promise<void> => {
   );
   const until = new Date(Number(expiresAt) * 1000).toISOString();
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ code, expires_at: until, ...asked }, null, 2)}\n`);
+    const { role, name, hostNames } = asked;
+    const shown = { code, expires_at: until, role, name, host_names: hostNames };
+    process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
     return;
   }
   process.stdout.write(`${code}\n`);
@@ -127,12 +139,12 @@ const fromCa = async (options: Options, caDir: string): Promise<void> => {
   const { openCa } = await import("../certs/ca.js");
   const manager = await managerOf(options);
   const dir = required(options, "identity");
-  const asked = { role: required(options, "role"), name: required(options, "name") };
+  const asked = askedOf(options);
   done(options, await makeIdentity(await openCa(caDir), { ...asked, dir, manager }));
 };
 
 const fromCode = async (options: Options): Promise<void> => {
-  refuseTogether(options, "without --create or --ca", ["role", "name", "user"]);
+  refuseTogether(options, "without --create or --ca", ["role", "name", "host", "user"]);
   const manager = await managerOf(options);
   const dir = required(options, "identity");
   const { enrol } = await import("../component/enrolment.js");
@@ -153,6 +165,11 @@ export const register = (program: Command): void => {
     .option("--create", "ask the manager for a code, which is printed once")
     .option("--role <ROLE>", "the component's role: inway, outway, cli, web or client")
     .option("--name <NAME>", "the component's name: 1 to 100 of a-z A-Z 0-9 . - _")
+    .option(
+      "--host <DNS>",
+      "for an outway or pages: a name under which others reach it, for its certificate; may be repeated",
+      several(asWritten),
+    )
     .option("--code-file <FILE>", "a file with the code; standard input unless given")
     .option("--manager <HOST:PORT>", "where the manager is, inside the organisation")
     .option(

@@ -13,6 +13,9 @@ Examples:
   Where other machines of the organisation reach the manager
     $ schakel init --folder utrecht --group group.json --peer-id 00000001234567890000 \\
         --organisation "Gemeente Utrecht" --name api.utrecht.example --manager manager.internal:8444
+  With an outway that programs on other machines of the organisation reach as outway.internal.example
+    $ schakel init --folder utrecht --group group.json --peer-id 00000001234567890000 \\
+        --organisation "Gemeente Utrecht" --name api.utrecht.example --outway-host outway.internal.example
 
 Whoever reads the folder can act as the organisation: keep it for the user who runs it.
 `;
@@ -20,17 +23,19 @@ Whoever reads the folder can act as the organisation: keep it for the user who r
 const CA_NAME_MAX = 50;
 const CA_SUFFIX = " internal";
 
-interface Options {
+/** Whose folder is made, and where. */
+export interface InitOptions {
   readonly folder: string;
   readonly group: string;
   readonly peerId: string;
   readonly organisation: string;
   readonly name: readonly string[];
   readonly manager: string;
+  readonly outwayHost?: readonly string[];
   readonly keyBits: number;
 }
 
-const managerOf = async ({ manager }: Options): Promise<Address> => {
+const managerOf = async ({ manager }: InitOptions): Promise<Address> => {
   const { parseAddress } = await import("../core/address.js");
   const address = parseAddress(manager);
   if (address !== undefined && address.port !== 0) return address;
@@ -52,7 +57,7 @@ const checkAbsent = async (folder: string): Promise<void> => {
   );
 };
 
-const checkGroup = async (options: Options): Promise<string> => {
+const checkGroup = async (options: InitOptions): Promise<string> => {
   const { loadGroup } = await import("../certs/group.js");
   const { readText } = await import("../certs/read-file.js");
   const { GROUP_BYTES_MAX } = await import("../certs/group-file.js");
@@ -68,7 +73,7 @@ const checkGroup = async (options: Options): Promise<string> => {
   return await readText(options.group, GROUP_BYTES_MAX);
 };
 
-const makeOwnKey = async (folder: string, options: Options): Promise<void> => {
+const makeOwnKey = async (folder: string, options: InitOptions): Promise<void> => {
   const { createRsaKey, writePrivateKey } = await import("../certs/private-key.js");
   const { createKeyFile } = await import("../certs/private-file.js");
   const { createRequest } = await import("../certs/request.js");
@@ -91,7 +96,7 @@ const caName = (organisation: string): string => {
 
 const makeIdentities = async (
   folder: string,
-  options: Options,
+  options: InitOptions,
   manager: Address,
 ): Promise<void> => {
   const { createCa, openCa } = await import("../certs/ca.js");
@@ -101,11 +106,13 @@ const makeIdentities = async (
   const ca = await openCa(caDir);
   for (const role of ["cli", "inway", "outway"] as const) {
     const dir = join(folder, "identities", role);
-    await makeIdentity(ca, { role, name: role, dir, manager, keyBits: options.keyBits });
+    const hostNames = role === "outway" ? options.outwayHost : undefined;
+    const wish = { role, name: role, hostNames, dir, manager };
+    await makeIdentity(ca, { ...wish, keyBits: options.keyBits });
   }
 };
 
-const make = async (folder: string, options: Options, groupText: string): Promise<void> => {
+const make = async (folder: string, options: InitOptions, groupText: string): Promise<void> => {
   const { mkdir } = await import("node:fs/promises");
   const { writeFileDurably } = await import("../core/durable-file.js");
   const manager = await managerOf(options);
@@ -120,26 +127,35 @@ const make = async (folder: string, options: Options, groupText: string): Promis
 const word = (text: string): string =>
   /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-const nextSteps = ({ folder, name, organisation, peerId }: Options): string => {
+const nextSteps = (
+  { folder, name, organisation, peerId }: InitOptions,
+  schakel: string,
+): string => {
   const at = (file: string): string => word(join(folder, file));
   const names = name.map((each) => `--name ${each}`).join(" ");
   return `Made ${folder} for ${organisation} (peer ${peerId}): a key, its request, an internal CA, and certificates for an inway, an outway and the command line.
 
 Next:
   1. Have the group's CA sign ${at("request.csr")}. With the CA of a test group:
-       $ schakel cert sign --ca ca --request ${at("request.csr")} ${names} --out ${at("certificate.pem")}
+       $ ${schakel} cert sign --ca ca --request ${at("request.csr")} ${names} --out ${at("certificate.pem")}
   2. The signed certificate, followed by its intermediates, belongs at ${at("certificate.pem")}. Check it:
-       $ schakel cert verify --group ${at("group.json")} --cert ${at("certificate.pem")} --key ${at("private.key")}
-  3. Start manager, inway and outway together:
-       $ schakel peer --folder ${at(".")} --address ${name[0] ?? "HOST"}:8443
+       $ ${schakel} cert verify --group ${at("group.json")} --cert ${at("certificate.pem")} --key ${at("private.key")}
+  3. Start manager, inway and outway together. Other peers reach the inway at port 443, which takes a right to listen on: here
+     it listens on 9443, and the firewall is to send 443 there. Where this user may use 443, leave --inway-listen out:
+       $ ${schakel} peer --folder ${at(".")} --address ${name[0] ?? "HOST"}:8443 --inway-listen 0.0.0.0:9443
   4. In another terminal, see that the manager answers:
-       $ schakel service list --identity ${at("identities/cli")}
+       $ ${schakel} service list --identity ${at("identities/cli")}
   5. Give every further inway, outway or colleague an identity of their own:
-       $ schakel enrol --create --role inway --name inway-2 --identity ${at("identities/cli")}
+       $ ${schakel} enrol --create --role inway --name inway-2 --identity ${at("identities/cli")}
 `;
 };
 
-const init = async (options: Options): Promise<void> => {
+/**
+ * Makes the data folder of an organisation, whole or not at all. Its certificate.pem comes from the group's CA.
+ *
+ * @throws CommandError when the folder is there already, or the peer id is none by the group's rule
+ */
+export const makeOrganisation = async (options: InitOptions): Promise<void> => {
   const { rename, rm } = await import("node:fs/promises");
   const { randomBytes } = await import("node:crypto");
   const { syncFolder } = await import("../core/durable-file.js");
@@ -157,7 +173,12 @@ const init = async (options: Options): Promise<void> => {
     throw error;
   }
   await syncFolder(dirname(folder));
-  process.stdout.write(nextSteps(options));
+};
+
+const init = async (options: InitOptions): Promise<void> => {
+  const { commandName } = await import("./settings.js");
+  await makeOrganisation(options);
+  process.stdout.write(nextSteps(options, commandName()));
 };
 
 /** Adds the command. */
@@ -178,6 +199,11 @@ export const register = (program: Command): void => {
       "--manager <HOST:PORT>",
       "where our own inways and outways will reach the manager",
       "127.0.0.1:8444",
+    )
+    .option(
+      "--outway-host <DNS>",
+      "a name under which programs of other machines reach our outway; may be repeated",
+      several(asWritten),
     )
     .option("--key-bits <N>", "the size of its RSA keys, 2048 to 4096", keyBits, 3072)
     .addHelpText("after", EXAMPLES)

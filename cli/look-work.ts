@@ -95,17 +95,27 @@ export const peers = (settings: CliSettings, { name = "" }: PeersOptions): Promi
     print(settings, documents, () => table(PEER_HEAD, fitted(found.map(peerRow))));
   });
 
-const AUDIT_HEAD = ["NO", "WHEN", "WHO", "WITH", "WHAT", "OUTCOME", "ON"];
-
-const auditRow = (each: AuditRecord): string[] => [
-  String(each.number),
-  shownMoment(each.atMs),
-  each.user,
-  each.component === "" ? "-" : each.component,
-  each.action,
-  each.outcome === "" ? "not known" : each.outcome,
-  each.subject,
+/** The columns: what each is called in JSON, and its head. */
+const AUDIT_COLUMNS: readonly (readonly [string, string])[] = [
+  ["number", "NO"],
+  ["at", "WHEN"],
+  ["user", "WHO"],
+  ["component", "WITH"],
+  ["action", "WHAT"],
+  ["outcome", "OUTCOME"],
+  ["subject", "ON"],
 ];
+
+const auditDocument = ({ number, atMs, ...act }: AuditRecord): Record<string, unknown> => ({
+  ...{ number: Number(number), at: shownMoment(atMs) },
+  ...act,
+});
+
+const auditRow = (document: Record<string, unknown>): string[] =>
+  AUDIT_COLUMNS.map(([key]) => {
+    const text = String(document[key]);
+    return text === "" ? "-" : text;
+  });
 
 const acts = async (ask: Ask, most: number): Promise<AuditRecord[]> => {
   const found: AuditRecord[] = [];
@@ -123,14 +133,7 @@ const acts = async (ask: Ask, most: number): Promise<AuditRecord[]> => {
 export const audit = (settings: CliSettings, { lines, all }: AuditOptions): Promise<void> =>
   administer(settings, async (ask) => {
     const found = await acts(ask, all === true ? Number.MAX_SAFE_INTEGER : lines);
-    const documents = found.map((each) => ({
-      number: Number(each.number),
-      at: shownMoment(each.atMs),
-      user: each.user,
-      component: each.component,
-      action: each.action,
-      subject: each.subject,
-      outcome: each.outcome,
-    }));
-    print(settings, documents, () => table(AUDIT_HEAD, fitted(found.map(auditRow))));
+    const documents = found.map(auditDocument);
+    const head = AUDIT_COLUMNS.map(([, title]) => title);
+    print(settings, documents, () => table(head, fitted(documents.map(auditRow))));
   });

@@ -8,6 +8,8 @@ const EXAMPLES = `
 Examples:
   An organisation whose folder 'schakel init' has made and whose certificate the group's CA has signed
     $ schakel peer --folder utrecht --address api.utrecht.example:8443
+  The same for a user who may not listen on port 443: the firewall sends it to 9443
+    $ schakel peer --folder utrecht --address api.utrecht.example:8443 --inway-listen 0.0.0.0:9443
   With the inway on a port of its own, and the outway's clients on 127.0.0.1:8090
     $ schakel peer --folder utrecht --address api.utrecht.example:8443 \\
         --inway-address inway.utrecht.example:8443 --inway-listen 10.0.0.2:8443 --outway-listen 127.0.0.1:8090

@@ -31,6 +31,10 @@ export const readCliSettings = (
   flags: Readonly<Record<string, string | boolean | undefined>>,
 ): CliSettings => readSettings("cli", CLI_SETTINGS, flags, process.env);
 
+/** How the user who runs this command runs others: as "schakel", or "npx schakel" when it was run so. */
+export const commandName = (): string =>
+  process.env["npm_command"] === "exec" ? "npx schakel" : "schakel";
+
 /**
  * Reads the settings of `schakel peer`.
  *

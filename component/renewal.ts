@@ -1,7 +1,6 @@
 // Keeps a component's internal certificate fresh: asks the manager for the next one at two thirds of its life.
 import { replaceCertificate } from "../certs/identity-folder.js";
 import type { InternalBundle, InternalSource } from "../certs/internal-bundle.js";
-import { createKeyRequest } from "../certs/key-request.js";
 import { CertificateError } from "../certs/certificate-error.js";
 import { checkReceived } from "../certs/received-certificate.js";
 import type { Clock } from "../core/clock.js";
@@ -37,6 +36,8 @@ export const renewCertificate = async (
   bundle: InternalBundle,
   signal?: AbortSignal,
 ): Promise<void> => {
+  // What makes requests is large and needed a few times a year: it is loaded then.
+  const { createKeyRequest } = await import("../certs/key-request.js");
   const client = await openManager(EnrolmentServiceClient, { bundle });
   try {
     const request = { certificateRequest: createKeyRequest(bundle.key) };

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { writeFileDurably } from "../core/durable-file.js";
 import { systemCode } from "../core/errors.js";
+import { LateFile } from "../core/late-file.js";
 import type { Log } from "../core/log.js";
 import { WatchStateResponse } from "../proto/gen/schakel/manager/v1/component.js";
 
@@ -46,14 +46,14 @@ const encode = ({ message, ...owner }: StoredState): Buffer => {
 
 /** The file of one process. Nobody else writes it. */
 export class StateFile {
-  #next: (() => StoredState) | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #file: LateFile;
 
   constructor(
     private readonly path: string,
-    private readonly log: Log,
-  ) {}
+    log: Log,
+  ) {
+    this.#file = new LateFile({ path, delayMs: WRITE_DELAY_MS, what: "the state", log });
+  }
 
   /**
    * What lies in the file; undefined when there is none.
@@ -84,28 +84,11 @@ export class StateFile {
    * @param state asked when it is written
    */
   write(state: () => StoredState): void {
-    this.#next = state;
-    this.#timer ??= setTimeout(() => this.#flush(), WRITE_DELAY_MS).unref();
+    this.#file.write(() => encode(state()));
   }
 
   /** Writes what is not in the file yet. */
-  async close(): Promise<void> {
-    this.#flush();
-    await this.#writing;
-  }
-
-  #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#writing = this.#writing.then(async () => {
-      const state = this.#next;
-      this.#next = undefined;
-      if (state === undefined) return;
-      try {
-        await writeFileDurably(this.path, encode(state()));
-      } catch (error) {
-        this.log.warn({ err: error, file: this.path }, "the state is not stored");
-      }
-    });
+  close(): Promise<void> {
+    return this.#file.close();
   }
 }

@@ -3,7 +3,7 @@ import { timingSafeEqual, type KeyObject, type X509Certificate } from "node:cryp
 import { CertificateError } from "../certs/certificate-error.js";
 import { publicKeyOf } from "../certs/certificate-fields.js";
 import { CERTIFICATE_BYTES_MAX, CHAIN_LENGTH_MAX, isRoot } from "../certs/chain.js";
-import { readCertificates } from "../certs/pem.js";
+import { parseCertificate } from "../certs/pem.js";
 import { parseBody } from "./contract.js";
 import { refusingFields } from "./content.js";
 import { Fields, FieldError } from "./fields.js";
@@ -83,14 +83,7 @@ const certificateOf = (path: string, base64: unknown): X509Certificate => {
       `has a certificate of ${String(der.length)} bytes, allowed are ${String(CERTIFICATE_BYTES_MAX)}`,
     );
   }
-  const lines = base64.match(/.{1,64}/g)?.join("\n") ?? "";
-  const pem = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
-  const [certificate] = readCertificates(pem, 1);
-  // OpenSSL ignores what follows a certificate: what is checked must be what was sent.
-  if (certificate?.raw.equals(der) !== true) {
-    throw new FieldError(path, "has a certificate that is not DER");
-  }
-  return certificate;
+  return parseCertificate(der);
 };
 
 const chainOf = (fields: Fields): readonly [X509Certificate, ...X509Certificate[]] => {

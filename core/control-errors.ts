@@ -138,14 +138,14 @@ export const CONTROL_ERRORS = {
   },
   ERROR_CODE_CONTRACT_NOT_FOUND: {
     status: 404,
-    at: { manager: "M1" },
+    at: { manager: "M1", directory: "D1" },
     retry: false,
     text: "no contract with this hash is known",
     hint: "List the contracts with 'schakel contract list'.",
   },
   ERROR_CODE_CONTRACT_DECIDED: {
     status: 409,
-    at: { manager: "M1" },
+    at: { manager: "M1", directory: "D1" },
     retry: false,
     text: "the state of the contract does not allow this decision",
     hint: "A contract that was rejected, was revoked or has ended is final: propose another one.",
@@ -159,10 +159,10 @@ export const CONTROL_ERRORS = {
   },
   ERROR_CODE_ROLE_NOT_ALLOWED: {
     status: 403,
-    at: { manager: "M1" },
+    at: { manager: "M1", directory: "D1" },
     retry: false,
     text: "the role of the caller's certificate may not do this",
-    hint: "Call with a certificate of a role that the method lists.",
+    hint: "Call with a certificate of a role that the method lists; a directory's, with one of its own peer.",
   },
   ERROR_CODE_ENROLMENT_REFUSED: {
     status: 403,

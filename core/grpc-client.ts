@@ -36,9 +36,13 @@ export interface GrpcEndpoint {
   readonly checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined;
 }
 
+// An IP address is no name for SNI (RFC 6066, 3), and the library sends one in any case: then this one, which
+// nothing has. The check of the certificate is given the address.
+const NO_SERVER_NAME = "address.invalid";
+
 const channelOptions = (address: Address, name: string): ChannelOptions => ({
-  // The target is an IP address, so the name for SNI and for the certificate check is said apart.
-  ...(isIP(name) === 0 ? { "grpc.ssl_target_name_override": name } : {}),
+  // The target is an IP address, so the name for SNI is said apart.
+  "grpc.ssl_target_name_override": isIP(name) === 0 ? name : NO_SERVER_NAME,
   "grpc.default_authority": formatAddress(address),
   "grpc.enable_retries": 0,
   // Nothing in the environment may send the connection through a proxy.
@@ -63,10 +67,13 @@ const channelOptions = (address: Address, name: string): ChannelOptions => ({
  */
 export const openGrpcClient = async <C extends Client>(
   constructor: GrpcClientConstructor<C>,
-  { address, policy, secureContext, checkServerIdentity, serverName = address.host }: GrpcEndpoint,
+  endpoint: GrpcEndpoint,
 ): Promise<C> => {
+  const { address, policy, secureContext, serverName = address.host } = endpoint;
   const ip = await resolveAddress(address, policy);
   const target = `${isIP(ip) === 6 ? "ipv6" : "ipv4"}:${formatAddress({ host: ip, port: address.port })}`;
+  const checkServerIdentity = (_host: string, certificate: PeerCertificate) =>
+    endpoint.checkServerIdentity(serverName, certificate);
   const secure = credentials.createFromSecureContext(secureContext, { checkServerIdentity });
   return new constructor(target, secure, channelOptions(address, serverName));
 };

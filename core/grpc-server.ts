@@ -40,7 +40,12 @@ export interface GrpcServing<Identity> {
   readonly stopMs: number;
   /** Who answers, for error answers. */
   readonly domain: Domain;
-  /** Takes over admitted connections that speak another protocol, by its ALPN name; `tls` offers it too. */
+  /** Told of each connection that was admitted, once. Must not throw. Nobody unless given. */
+  readonly admitted?: (socket: TLSSocket) => void;
+  /**
+   * Takes over admitted connections that speak another protocol, by its ALPN name, which `tls` offers too; by ""
+   * those whose client named none.
+   */
   readonly others?: ReadonlyMap<string, (socket: TLSSocket, identity: Identity) => void>;
   readonly log: Log;
 }
@@ -102,7 +107,7 @@ export class GrpcServer<Identity> {
    * @throws ListenError when the address cannot be listened on
    */
   async listen(): Promise<Address> {
-    const { address, tls, admit, connectionsMax, others, log } = this.#serving;
+    const { address, tls, admit, admitted, connectionsMax, others, log } = this.#serving;
     const injector = this.grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.#listener = await serveTls({
       address,
@@ -117,6 +122,7 @@ export class GrpcServer<Identity> {
         return identity;
       },
       connected: (socket, identity) => {
+        admitted?.(socket);
         const other = others?.get(protocolOf(socket));
         if (other !== undefined) {
           other(socket, identity);

@@ -10,14 +10,27 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "the host name does not resolve",
 };
 
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "choose another address or port, or stop the process that has it",
+  EACCES: [
+    "ports below 1024 take a right: listen on a port from 1024 up and have the firewall send the outer port to it",
+    "(--listen says where; of 'schakel peer' --inway-listen, such as 0.0.0.0:9443, for the inway)",
+    "or give the user the right (with systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)",
+  ].join("\n"),
+  EADDRNOTAVAIL: "choose an address of this machine; 0.0.0.0 stands for all of them",
+  ENOTFOUND: "choose an address of this machine; 0.0.0.0 stands for all of them",
+};
+
 /** An address that could not be listened on. */
 export class ListenError extends Error {
-  readonly hint = "choose another address or port, or stop the process that has it";
+  /** What to do about it. */
+  readonly hint: string;
 
   constructor(address: Address, cause: unknown) {
     const code = systemCode(cause) ?? "unknown";
     super(`cannot listen on ${formatAddress(address)}: ${REASONS[code] ?? code}`, { cause });
     this.name = "ListenError";
+    this.hint = HINTS[code] ?? "choose another address or port";
   }
 }
 

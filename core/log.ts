@@ -1,6 +1,7 @@
 // The process's own log (not the transaction log): JSON lines, or readable text on a terminal.
+import { createRequire } from "node:module";
 import { pino, type Logger } from "pino";
-import pretty from "pino-pretty";
+import type { PrettyOptions, PrettyStream } from "pino-pretty";
 import type { LogFormat, LogLevel } from "./settings.js";
 
 /** A log that takes an object and a sentence. Values under the keys of REDACTED never come out. */
@@ -15,6 +16,14 @@ const REDACTED = [
   'headers["fsc-authorization"]',
   'headers["proxy-authorization"]',
 ];
+
+// Loaded where text is wanted alone, since it is large.
+const pretty = (options: PrettyOptions): PrettyStream => {
+  const make = createRequire(import.meta.url)("pino-pretty") as (
+    options: PrettyOptions,
+  ) => PrettyStream;
+  return make(options);
+};
 
 /** Makes the log of a process. Lines go to standard error; standard output is for results. */
 export const createLog = (name: string, level: LogLevel, format: LogFormat): Log => {

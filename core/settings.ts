@@ -210,6 +210,9 @@ export class SettingsError extends Error {
 export const PROCESSES = ["directory", "manager", "inway", "outway", "peer", "cli"] as const;
 export type ProcessName = (typeof PROCESSES)[number];
 
+/** The command whose help lists a process's settings; those of `cli` are the same for all of its commands. */
+const commandOf = (process: ProcessName): string => (process === "cli" ? "service list" : process);
+
 const unknownVariables = (process: ProcessName, table: Table, env: NodeJS.ProcessEnv): string[] => {
   const known = new Set(Object.keys(table).map((key) => variableOf(process, key)));
   const others = PROCESSES.filter((name) => name !== process).map(
@@ -220,7 +223,7 @@ const unknownVariables = (process: ProcessName, table: Table, env: NodeJS.Proces
     .filter((name) => !others.some((prefix) => name.startsWith(prefix)))
     .map(
       (name) =>
-        `${name}: there is no setting with this name; 'schakel ${process} --help' lists them`,
+        `${name}: there is no setting with this name; 'schakel ${commandOf(process)} --help' lists them`,
     );
 };
 

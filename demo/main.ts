@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { action, CommandError } from "../cli/command.js";
 import { describeExit, ProcessError, Processes } from "./processes.js";
+import { reopen } from "./reopen.js";
 import { JsonScreen, TextScreen, type Screen } from "./screen.js";
 import type { Scene } from "./step.js";
 import { tellStory } from "./story.js";
@@ -74,11 +75,11 @@ const play = async (
 ): Promise<void> => {
   const begun = performance.now();
   const wanted = { inway: options.inwayPort, outway: options.outwayPort };
-  const network = await tellStory(screen, scene, wanted);
+  const told = await tellStory(screen, scene, wanted);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   screen.say(["", `Every step came out as it should, in ${seconds} s.`]);
   if (options.once === true) return;
-  screen.say(tour(scene, network));
+  screen.say(tour(scene, await Promise.race([reopen(scene, told), scene.abandoned])));
   // From here on a signal is the good end.
   await Promise.race([interrupted, scene.abandoned]);
 };

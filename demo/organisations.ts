@@ -5,34 +5,34 @@ export interface Organisation {
   /** Its peer id. */
   readonly id: string;
   readonly name: string;
-  /** The folder with its key, its certificate and the state of its processes. */
+  /** The folder with its keys, its certificates and the state of its processes. */
   readonly folder: string;
   /** The host name in its certificate. */
   readonly host: string;
 }
 
-/** The consumer: it has an outway. */
+/** The consumer: it has a manager and an outway. */
 export const MUNICIPALITY: Organisation = {
   id: "00000000000000000001",
   name: "Gemeente Voorbeeldstad",
   folder: "gemeente-voorbeeldstad",
-  host: "outway.voorbeeldstad.example",
+  host: "api.voorbeeldstad.example",
 };
 
-/** The provider: it has an inway before its source. */
+/** The provider: it has a manager, and an inway before its source. */
 export const REGISTER: Organisation = {
   id: "00000000000000000002",
   name: "Register van Gemeenten (demo)",
   folder: "register-van-gemeenten",
-  host: "inway.register.example",
+  host: "api.register.example",
 };
 
-/** A third peer: it has an outway, and nobody gave it permission. */
+/** A third peer, without a contract of its own: a small one, manager, inway and outway in one process. */
 export const ADVISER: Organisation = {
   id: "00000000000000000003",
   name: "Adviesbureau Zonder Recht",
   folder: "adviesbureau-zonder-recht",
-  host: "outway.zonder-recht.example",
+  host: "api.zonder-recht.example",
 };
 
 /** Who runs the group's directory. */
@@ -43,8 +43,11 @@ export const OPERATOR: Organisation = {
   host: "directory.demogroep.example",
 };
 
+/** Those that exchange data. */
+export const MEMBERS: readonly Organisation[] = [MUNICIPALITY, REGISTER, ADVISER];
+
 /** Everybody, in the order in which they are introduced. */
-export const ORGANISATIONS: readonly Organisation[] = [MUNICIPALITY, REGISTER, ADVISER, OPERATOR];
+export const ORGANISATIONS: readonly Organisation[] = [...MEMBERS, OPERATOR];
 
 /** The group they form. */
 export const GROUP_ID = "demogroep.example";

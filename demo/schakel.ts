@@ -46,19 +46,26 @@ export const startListening = async (
   return { running, port: await portOf(running, "listening") };
 };
 
-/** Starts one of the serving commands and waits until it listens. */
+/**
+ * Starts one of the serving commands and waits until it listens.
+ *
+ * @param part the part whose ports are wanted, when one process is several
+ */
 export const startService = async (
   processes: Processes,
   name: string,
   args: readonly string[],
+  part?: string,
 ): Promise<Service> => {
-  const { running, port } = await startListening(processes, name, [COMMAND, ...args]);
-  return { running, port, healthPort: await portOf(running, "health listening") };
+  const running = await processes.start(name, [COMMAND, ...args]);
+  const port = await portOf(running, "listening", part);
+  return { running, port, healthPort: await portOf(running, "health listening", part) };
 };
 
-const portOf = async (running: Running, message: string): Promise<number> => {
+const portOf = async (running: Running, message: string, part?: string): Promise<number> => {
   const { fields } = await running.waitForLine(
-    (line) => line.fields["msg"] === message,
+    (line) =>
+      line.fields["msg"] === message && (part === undefined || line.fields["name"] === part),
     START_TIMEOUT_MS,
   );
   return parseAddress(String(fields["address"]))?.port ?? 0;

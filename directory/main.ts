@@ -1,27 +1,35 @@
 // The directory process: puts its parts together and runs them until it is told to stop.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
 import type { Kysely } from "kysely";
-import { BundleSource } from "../certs/bundle.js";
-import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { admit, serverTls } from "../certs/tls.js";
 import { formatAddress, type Address } from "../core/address.js";
-import { systemClock, type Clock } from "../core/clock.js";
+import { systemClock } from "../core/clock.js";
 import { openDatabase } from "../core/database.js";
-import type { DialPolicy } from "../core/dial.js";
 import { GrpcServer } from "../core/grpc-server.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
 import { createLog, type Log } from "../core/log.js";
+import { admittedChain } from "../fsc/admitted-chain.js";
+import type { RevocationLists } from "../fsc/revocation-lists.js";
 import type { FscSchema } from "../fsc/schema.js";
 import { DirectoryServiceService } from "../proto/gen/schakel/directory/v1/directory.js";
 import { openManagerSide, type ManagerSide } from "./manager-side.js";
-import { directoryMetrics } from "./metrics.js";
+import { directoryMetrics, managerSideMetrics } from "./metrics.js";
 import { Prober } from "./probe.js";
+import { PublicationMethods } from "./publication-methods.js";
 import { Registry } from "./registry.js";
 import { directoryService } from "./service.js";
 import type { DirectorySettings } from "./settings.js";
+import {
+  openSources,
+  policyOf,
+  startRevocations,
+  type Sources,
+  type Surroundings,
+} from "./sources.js";
 import { openDirectoryStore, type DirectorySchema } from "./store.js";
 import { Watchers } from "./watchers.js";
 
@@ -29,37 +37,6 @@ const MESSAGE_BYTES_MAX = 512 * 1024;
 const EXPIRY_MS = 1_000;
 /** Of the time a stop may take, what is left for the store after the calls. */
 const STOP_RESERVE_MS = 1_000;
-
-interface Sources {
-  readonly groups: GroupSource;
-  readonly bundles: BundleSource;
-}
-
-const openSources = async (
-  { group, cert, key }: DirectorySettings,
-  log: Log,
-  lifecycle: Lifecycle,
-): Promise<Sources> => {
-  const groups = await GroupSource.open(group, log);
-  lifecycle.onStop("group", () => groups.close());
-  const bundles = await BundleSource.open({ cert, key }, groups, log);
-  lifecycle.onStop("certificate", () => bundles.close());
-  const { peerId } = bundles.current.identity;
-  if (!groups.current.directories.some((directory) => directory.peerId === peerId)) {
-    log.warn(
-      { peer: peerId },
-      "group.json does not name this peer as a directory: nobody will come",
-    );
-  }
-  return { groups, bundles };
-};
-
-/** What a directory is started in. */
-interface Surroundings {
-  readonly log: Log;
-  readonly lifecycle: Lifecycle;
-  readonly clock: Clock;
-}
 
 /** All tables of directory.db. */
 type DirectoryDatabase = Kysely<DirectorySchema & FscSchema>;
@@ -74,11 +51,9 @@ const openTables = async (
   return db;
 };
 
-const policyOf = (settings: DirectorySettings, groups: GroupSource) => (): DialPolicy => ({
-  ports: settings.allowAnyPort ? undefined : groups.current.ports,
-  privateAddresses: settings.allowPrivateAddresses,
-  hosts: settings.resolve,
-});
+/** Of the time a stop may take, what running calls have. */
+const drainMsOf = ({ stopTimeout }: DirectorySettings): number =>
+  Math.max(0, stopTimeout - STOP_RESERVE_MS);
 
 const openContracts = (
   settings: DirectorySettings,
@@ -88,9 +63,9 @@ const openContracts = (
 ): Promise<ManagerSide> =>
   openManagerSide({
     ...{ settings, groups, bundles, log, lifecycle, clock },
-    // Kysely's types do not see that a database with more tables is one with fewer.
-    db: db,
+    db,
     policy: policyOf(settings, groups),
+    drainMs: drainMsOf(settings),
   });
 
 const openRegistry = async (
@@ -99,6 +74,7 @@ const openRegistry = async (
   { db, managerSide }: { readonly db: DirectoryDatabase; readonly managerSide: ManagerSide },
   { log, lifecycle, clock }: Surroundings,
 ): Promise<Registry> => {
+  // Kysely's types do not see that a database with more tables is one with fewer.
   const tables = db as unknown as Kysely<DirectorySchema>;
   const store = await openDirectoryStore(tables, groups.current.id);
   const registry = await Registry.open({
@@ -112,7 +88,7 @@ const openRegistry = async (
     componentsMax: settings.componentsMax,
     published: (peer) => managerSide.publications.of(peer),
   });
-  managerSide.onChange(() => registry.recheckPublications());
+  managerSide.publications.onChange((peer) => registry.recheckPublications(peer));
   const failed = (error: unknown): void =>
     log.error({ err: error }, "the leases could not be brought up to date");
   const timer = setInterval(() => void registry.expire().catch(failed), EXPIRY_MS);
@@ -126,23 +102,32 @@ const openRegistry = async (
 
 /** What managers speak on the directory's port, beside the gRPC of everybody (FSC Core 2.0.0, Manager). */
 const FSC_PROTOCOL = "http/1.1";
+/** First that of managers: a client of FSC may offer both, a client of gRPC offers its own alone. */
+const PROTOCOLS = [FSC_PROTOCOL, "h2"];
 
 const createServer = (
   settings: DirectorySettings,
-  log: Log,
   { groups, bundles }: Sources,
-  managerSide: ManagerSide,
+  { managerSide, lists }: { readonly managerSide: ManagerSide; readonly lists: RevocationLists },
+  log: Log,
 ): GrpcServer<PeerIdentity> => {
+  const toManagerSide = (socket: TLSSocket, caller: PeerIdentity): void =>
+    managerSide.server.accept(socket, caller);
   const server = new GrpcServer<PeerIdentity>({
     address: settings.listen,
-    tls: () => serverTls(bundles.current, groups.current, ["h2", FSC_PROTOCOL]),
+    tls: () => serverTls(bundles.current, groups.current, PROTOCOLS),
     admit: (socket) => admit(socket, groups.current),
+    admitted: (socket) => {
+      const chain = admittedChain(socket, groups.current);
+      if (chain !== undefined) lists.note(chain);
+    },
     connectionsMax: settings.connectionsMax,
     messageBytesMax: MESSAGE_BYTES_MAX,
-    stopMs: Math.max(0, settings.stopTimeout - STOP_RESERVE_MS),
+    stopMs: drainMsOf(settings),
     domain: "directory",
     others: new Map([
-      [FSC_PROTOCOL, (socket, caller) => managerSide.server.accept(socket, caller)],
+      [FSC_PROTOCOL, toManagerSide],
+      ["", toManagerSide],
     ]),
     log,
   });
@@ -167,6 +152,41 @@ const startProber = (
     timeoutMs: settings.probeTimeout,
   });
 
+const exposeHealth = async (
+  { healthListen }: DirectorySettings,
+  { bundles }: Sources,
+  parts: {
+    readonly health: Health;
+    readonly managerSide: ManagerSide;
+    readonly lists: RevocationLists;
+  },
+  { log, lifecycle, clock }: Surroundings,
+): Promise<void> => {
+  const { health, managerSide, lists } = parts;
+  const { book, publications, server } = managerSide;
+  health.addCheck({
+    name: "certificate",
+    problem: () => {
+      const ends = bundles.current.chain[0]?.validToDate;
+      return ends !== undefined && ends.getTime() >= clock.now()
+        ? undefined
+        : `our certificate has expired (${ends?.toISOString() ?? "there is none"})`;
+    },
+  });
+  health.addWarning({
+    name: "revocation lists",
+    problem: () => (lists.problems().length === 0 ? undefined : lists.problems().join("; ")),
+  });
+  managerSideMetrics(health.registry, {
+    deliveriesWaiting: () => book.deliveriesWaiting(),
+    servicesPublished: () => publications.all().length,
+    managerConnections: () => server.connections,
+    revocationProblems: () => lists.problems().length,
+  });
+  const address = await serveHealth(health, healthListen, lifecycle);
+  log.info({ address: formatAddress(address) }, "health listening");
+};
+
 /** A directory that runs. */
 export interface RunningDirectory {
   /** Where it listens, with the real port. */
@@ -181,10 +201,11 @@ export const startDirectory = async (
 ): Promise<RunningDirectory> => {
   const sources = await openSources(settings, log, lifecycle);
   const surroundings = { log, lifecycle, clock };
+  const lists = await startRevocations(settings, sources, surroundings);
   const db = await openTables(settings, lifecycle);
   const managerSide = await openContracts(settings, sources, db, surroundings);
   const registry = await openRegistry(settings, sources, { db, managerSide }, surroundings);
-  const server = createServer(settings, log, sources, managerSide);
+  const server = createServer(settings, sources, { managerSide, lists }, log);
   const watchers = new Watchers({
     server,
     registry,
@@ -195,21 +216,21 @@ export const startDirectory = async (
   });
   const health = new Health();
   const parts = {
-    groups: sources.groups,
-    registry,
-    watchers,
-    leaseMs: settings.lease,
+    ...{ groups: sources.groups, registry, watchers, leaseMs: settings.lease },
+    publications: new PublicationMethods({ side: managerSide, clock, log }),
     announced: directoryMetrics(health.registry, registry, watchers),
   };
   server.grpc.addService(DirectoryServiceService, directoryService(server, parts));
 
-  lifecycle.onStop("calls", () => server.stop());
+  lifecycle.onStop("calls", async () => {
+    // The server first: it stops listening at once.
+    await Promise.all([server.stop(), managerSide.server.close()]);
+  });
   const address = await server.listen();
   lifecycle.onStop("streams", () => watchers.close());
   const prober = startProber(settings, sources, registry, { log, clock });
   lifecycle.onStop("probes", () => prober.close());
-  const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);
-  log.info({ address: formatAddress(healthAddress) }, "health listening");
+  await exposeHealth(settings, sources, { health, managerSide, lists }, surroundings);
   const peer = sources.bundles.current.identity.peerId;
   log.info({ address: formatAddress(address), peer }, "listening");
   return { address, registry };

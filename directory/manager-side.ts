@@ -1,13 +1,16 @@
 // The directory as a peer's manager (FSC Core 2.0.0): it takes in publication contracts, signs them by its
-// rule, and lists peers and services. It has no inways and gives no tokens.
+// rule, and lists peers and services. It has no inways, gives no tokens and is the directory in a contract
+// and nothing else.
 import type { Kysely } from "kysely";
 import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
+import { stateAt } from "../contracts/state.js";
 import type { Address } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
 import type { DialPolicy } from "../core/dial.js";
 import type { Lifecycle } from "../core/lifecycle.js";
 import type { Log } from "../core/log.js";
+import type { PeerId } from "../core/names.js";
 import { contractsOf } from "../fsc/all-contracts.js";
 import { BookHandlers } from "../fsc/book-handlers.js";
 import { ContractBook } from "../fsc/contract-book.js";
@@ -16,20 +19,26 @@ import { FscServer } from "../fsc/fsc-server.js";
 import { PeerBook } from "../fsc/peer-book.js";
 import { migrateFsc, type FscSchema } from "../fsc/schema.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
-import { Publications } from "./publications.js";
+import { notForDirectory, Publications } from "./publications.js";
 import type { DirectorySettings } from "./settings.js";
+import { AutomaticSigning } from "./signing.js";
 
 /** How often it is looked whether time alone has changed what is shown. */
-const TICK_MS = 1_000;
+const TICK_MS = 500;
 
 /** What the directory's manager side stands on. */
 export interface ManagerSideParts {
-  readonly settings: DirectorySettings;
+  readonly settings: Pick<
+    DirectorySettings,
+    "publications" | "contractsPerPeerMax" | "allowAnyPort"
+  >;
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
   /** Its tables are made here; its owner closes it. */
   readonly db: Kysely<FscSchema>;
   readonly policy: () => DialPolicy;
+  /** How long running requests may go on when it stops, in milliseconds. */
+  readonly drainMs: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly lifecycle: Lifecycle;
@@ -37,12 +46,12 @@ export interface ManagerSideParts {
 
 /** A directory's contracts and what follows from them. */
 export interface ManagerSide {
+  readonly own: PeerId;
   readonly book: ContractBook;
+  readonly peers: PeerBook;
   readonly publications: Publications;
-  /** Answers the connections of managers that the directory's listener hands it. */
+  /** Answers the connections of managers that the directory's listener hands it. Whoever hands them to it closes it. */
   readonly server: FscServer;
-  /** Calls back when what is shown may have changed. */
-  readonly onChange: (listener: () => void) => void;
 }
 
 const ownAddress = ({ groups, bundles }: ManagerSideParts): Address | undefined => {
@@ -50,74 +59,69 @@ const ownAddress = ({ groups, bundles }: ManagerSideParts): Address | undefined 
   return groups.current.directories.find((each) => each.peerId === peerId)?.address;
 };
 
-/** Signs what waits, when the rule is automatic; a failure is logged and tried again with the next change. */
-const sign = async (
-  contract: StoredContract,
-  { book, publications }: Pick<ManagerSide, "book" | "publications">,
-  { settings, log }: ManagerSideParts,
-): Promise<void> => {
-  if (settings.publications !== "automatic" || !publications.isWaiting(contract)) return;
-  try {
-    await book.decide(contract.hash, "accept");
-  } catch (error) {
-    log.error({ err: error, contract: contract.hash }, "a publication contract was not signed");
-  }
-};
+/** Whether a contract waits for the directory's decision, and is one that a directory decides about. */
+export const isWaiting = (
+  { content, signatures, decision }: StoredContract,
+  own: PeerId,
+  now: number,
+): boolean =>
+  stateAt(decision, content.validity, now) === "PROPOSED" &&
+  !signatures.some(({ signer }) => signer === own) &&
+  notForDirectory(content, own) === undefined;
 
 const follow = async (
-  side: Pick<ManagerSide, "book" | "publications">,
-  parts: ManagerSideParts,
-  changed: () => void,
+  { own, book, publications }: Omit<ManagerSide, "server">,
+  { settings, clock, log, lifecycle }: ManagerSideParts,
 ): Promise<void> => {
-  const { book, publications } = side;
-  const running = new Set<Promise<void>>();
+  const signing =
+    settings.publications === "automatic"
+      ? new AutomaticSigning({ book, log, lifecycle })
+      : undefined;
   const consider = (contract: StoredContract): void => {
     publications.note(contract);
-    changed();
-    const signing = sign(contract, side, parts).finally(() => running.delete(signing));
-    running.add(signing);
+    if (isWaiting(contract, own, clock.now())) signing?.accept(contract.hash);
+    else signing?.leave(contract.hash);
   };
   const unfollow = book.onChange(consider);
-  for await (const contract of contractsOf(book)) consider(contract);
-  const timer = setInterval(() => {
-    publications.recheck();
-    changed();
-  }, TICK_MS);
-  parts.lifecycle.onStop("publications", async () => {
+  for (const state of ["VALID", "PROPOSED"] as const) {
+    for await (const contract of contractsOf(book, { state })) consider(contract);
+  }
+  const timer = setInterval(() => publications.recheck(), TICK_MS);
+  lifecycle.onStop("publications", () => {
     clearInterval(timer);
     unfollow();
-    await Promise.all(running);
   });
 };
 
 /** Opens the directory's contracts and begins to follow them. */
 export const openManagerSide = async (parts: ManagerSideParts): Promise<ManagerSide> => {
-  const { settings, groups, bundles, db, policy, clock, log, lifecycle } = parts;
+  const { settings, groups, bundles, db, policy, drainMs, clock, log, lifecycle } = parts;
   await migrateFsc(db);
+  const own = bundles.current.identity.peerId;
   const client = openManagerClient({
     ...{ groups, bundles, policy, clock, log },
     ownAddress: ownAddress(parts),
   });
-  const peerBook = new PeerBook({ db, groups, clock });
+  const peers = new PeerBook({ db, groups, clock });
   const book = await ContractBook.open({
-    ...{ db, groups, bundles, client, peers: peerBook, clock, log, lifecycle },
+    ...{ db, groups, bundles, client, peers, clock, log, lifecycle },
+    refusal: (content) => notForDirectory(content, own),
+    limits: { contractsPerPeer: settings.contractsPerPeerMax },
   });
-  const publications = new Publications(bundles.current.identity.peerId, clock);
+  const publications = new Publications(own, clock);
   const handlers = new BookHandlers({
-    ...{ groups, bundles, book, peerBook, clock },
+    ...{ groups, bundles, book, peerBook: peers, clock },
     called: () => Promise.resolve(),
     certificates: () => book.certificates(),
     inwaysOf: () => [],
+    published: () => publications.all(),
+    // No contract with a connection grant is taken: there is none to give a token for.
     tokenLifetimeMs: 1_000,
   });
   const server = new FscServer({
-    ...{ handlers, groups, log, clock, allowAnyPort: settings.allowAnyPort },
+    ...{ handlers, groups, log, clock, allowAnyPort: settings.allowAnyPort, limits: { drainMs } },
   });
-  lifecycle.onStop("connections of managers", () => server.close());
-  const listeners = new Set<() => void>();
-  const changed = (): void => {
-    for (const listener of listeners) listener();
-  };
-  await follow({ book, publications }, parts, changed);
-  return { book, publications, server, onChange: (listener) => void listeners.add(listener) };
+  const side = { own, book, peers, publications };
+  await follow(side, parts);
+  return { ...side, server };
 };

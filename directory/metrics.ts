@@ -3,6 +3,56 @@ import { Counter, Gauge, type Registry as MetricsRegistry } from "prom-client";
 import type { Registry } from "./registry.js";
 import type { Watchers } from "./watchers.js";
 
+/** What the manager side counts, asked when somebody looks. */
+export interface ManagerSideMeasured {
+  readonly deliveriesWaiting: () => Promise<number>;
+  readonly servicesPublished: () => number;
+  /** Open connections of managers. */
+  readonly managerConnections: () => number;
+  /** What is wrong with revocation lists, or soon will be. */
+  readonly revocationProblems: () => number;
+}
+
+/** Adds the metrics of a directory's manager side to a registry. */
+export const managerSideMetrics = (
+  metrics: MetricsRegistry,
+  measured: ManagerSideMeasured,
+): void => {
+  const registers = [metrics];
+  new Gauge({
+    name: "schakel_directory_deliveries_waiting",
+    help: "Signatures of the directory that a party's manager has not confirmed yet.",
+    registers,
+    async collect() {
+      this.set(await measured.deliveriesWaiting());
+    },
+  });
+  new Gauge({
+    name: "schakel_directory_services_published",
+    help: "Services with a publication contract in force, with or without a live inway.",
+    registers,
+    collect() {
+      this.set(measured.servicesPublished());
+    },
+  });
+  new Gauge({
+    name: "schakel_directory_manager_connections",
+    help: "Open connections of managers.",
+    registers,
+    collect() {
+      this.set(measured.managerConnections());
+    },
+  });
+  new Gauge({
+    name: "schakel_directory_revocation_list_problems",
+    help: "Revocation lists that end soon, have ended or cannot be fetched.",
+    registers,
+    collect() {
+      this.set(measured.revocationProblems());
+    },
+  });
+};
+
 /** Adds a directory's metrics to a registry. Returns what counts an announcement by its result. */
 export const directoryMetrics = (
   metrics: MetricsRegistry,

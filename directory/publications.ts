@@ -1,68 +1,137 @@
-// The publication contracts that are with this directory: what they show at each moment, and the rule by which
-// the directory signs them.
-import { isConnection, type PublicationGrant } from "../contracts/grant.js";
+// What is published with this directory at each moment. Contracts are put in as they come and change; what is
+// shown of a peer is made anew only when one of its contracts has changed or come to its beginning or end.
+import type { ContractContent, Validity } from "../contracts/content.js";
+import { isConnection, serviceDelegator, type GrantData } from "../contracts/grant.js";
 import type { ContentHash } from "../contracts/hash.js";
-import { stateAt, usabilityAt } from "../contracts/state.js";
+import { stateAt } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
 import type { PeerId } from "../core/names.js";
+import { publishedServices, type Publishing, type ShownService } from "../fsc/services-listing.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** The publication contracts of one directory. Contracts are put in as they come and change. */
+/** What is shown of one peer. */
+interface Shown {
+  /** Ordered by name. */
+  readonly services: readonly ShownService[];
+  readonly names: ReadonlySet<string>;
+  /** When a contract of the peer begins or ends next, in milliseconds since 1970. */
+  readonly until: number;
+}
+
+/** When time alone changes what a contract shows. */
+const boundaries = ({ not_before, not_after }: Validity): readonly number[] => [
+  not_before * 1000,
+  // The second `not_after` is the last.
+  (not_after + 1) * 1000,
+];
+
+/** Whether a directory is what it is in a grant, and nothing else: it offers no service and delegates to nobody. */
+const publishesWith = (data: GrantData, own: PeerId): boolean =>
+  !isConnection(data) &&
+  data.directory.peer_id === own &&
+  data.service.peer_id !== own &&
+  serviceDelegator(data) !== own;
+
+/** Why a directory takes no such contract, to be shown to whoever sent it; undefined for one that it takes. */
+export const notForDirectory = (
+  { grants }: Pick<ContractContent, "grants">,
+  own: PeerId,
+): string | undefined =>
+  grants.every(({ data }) => publishesWith(data, own))
+    ? undefined
+    : `peer ${own} is a directory: it takes contracts whose every grant publishes another peer's service with it`;
+
+/** The publication contracts of one directory that every party has accepted and that have not ended. */
 export class Publications {
-  readonly #contracts = new Map<ContentHash, StoredContract>();
-  #shown: ReadonlyMap<PeerId, ReadonlySet<string>> = new Map();
+  readonly #contracts = new Map<PeerId, Map<ContentHash, Publishing>>();
+  readonly #shown = new Map<PeerId, Shown>();
+  readonly #listeners = new Set<(peer: PeerId) => void>();
+  #all: readonly ShownService[] | undefined;
+  /** Before this moment time alone changes nothing. */
+  #until = Number.POSITIVE_INFINITY;
+  #looked: number;
 
   constructor(
     private readonly own: PeerId,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#looked = clock.now();
+  }
+
+  /** Calls back with each peer of which something else may be shown now. Returns the function that ends this. */
+  onChange(listener: (peer: PeerId) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
 
   /** Takes a contract as it is now. One that publishes nothing here is left alone. */
-  note(contract: StoredContract): void {
-    if (this.grantsOf(contract).length === 0) return;
-    this.#contracts.set(contract.hash, contract);
-    this.recheck();
+  note({ hash, content, grants, decision }: StoredContract): void {
+    const here = grants.flatMap(({ grant }) =>
+      !isConnection(grant) && grant.directory.peer_id === this.own ? [grant.service.peer_id] : [],
+    );
+    const state = stateAt(decision, content.validity, this.clock.now());
+    for (const peer of new Set(here)) {
+      const known = this.#contracts.get(peer) ?? new Map<ContentHash, Publishing>();
+      if (state === "VALID") known.set(hash, { hash, content, grants, decision });
+      else if (!known.delete(hash)) continue;
+      this.#contracts.set(peer, known);
+      this.#renew(peer);
+    }
   }
 
   /** Looks again at what is in force: time has passed. */
   recheck(): void {
     const now = this.clock.now();
-    const shown = new Map<PeerId, Set<string>>();
-    for (const [hash, contract] of this.#contracts) {
-      const { decision, content } = contract;
-      const usability = usabilityAt(decision, content.validity, now);
-      // What is final never comes back.
-      if (["REVOKED", "REJECTED", "EXPIRED"].includes(usability)) this.#contracts.delete(hash);
-      if (usability !== "IN_FORCE") continue;
-      for (const { service } of this.grantsOf(contract)) {
-        const names = shown.get(service.peer_id) ?? new Set();
-        shown.set(service.peer_id, names.add(service.name));
-      }
+    const wentBack = now < this.#looked;
+    this.#looked = now;
+    if (now < this.#until && !wentBack) return;
+    for (const [peer, { until }] of [...this.#shown]) {
+      if (until <= now || wentBack) this.#renew(peer);
     }
-    this.#shown = shown;
+    this.#until = Math.min(...[...this.#shown.values()].map(({ until }) => until));
   }
 
   /** The names of a peer's services that are shown now. */
   of(peer: PeerId): ReadonlySet<string> {
-    return this.#shown.get(peer) ?? NONE;
+    return this.#shown.get(peer)?.names ?? NONE;
   }
 
-  /**
-   * Whether a contract waits for the directory's signature and is one that a directory signs: every grant of
-   * it publishes a service here.
-   */
-  isWaiting(contract: StoredContract): boolean {
-    const { content, grants, signatures, decision } = contract;
-    const state = stateAt(decision, content.validity, this.clock.now());
-    const signed = signatures.some(({ signer }) => signer === this.own);
-    return state === "PROPOSED" && !signed && this.grantsOf(contract).length === grants.length;
+  /** Every service that is shown now, ordered by peer id and name. */
+  all(): readonly ShownService[] {
+    this.#all ??= [...this.#shown]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([, { services }]) => services);
+    return this.#all;
   }
 
-  private grantsOf({ grants }: StoredContract): readonly PublicationGrant[] {
-    return grants.flatMap(({ grant }) =>
-      !isConnection(grant) && grant.directory.peer_id === this.own ? [grant] : [],
+  #renew(peer: PeerId): void {
+    const now = this.clock.now();
+    const contracts = this.#contracts.get(peer) ?? new Map<ContentHash, Publishing>();
+    for (const [hash, { decision, content }] of contracts) {
+      if (stateAt(decision, content.validity, now) !== "VALID") contracts.delete(hash);
+    }
+    this.#all = undefined;
+    if (contracts.size > 0) {
+      this.#shown.set(peer, this.#shownOf(peer, [...contracts.values()], now));
+    } else {
+      this.#contracts.delete(peer);
+      this.#shown.delete(peer);
+    }
+    this.#until = Math.min(this.#until, this.#shown.get(peer)?.until ?? this.#until);
+    for (const listener of this.#listeners) listener(peer);
+  }
+
+  #shownOf(peer: PeerId, contracts: readonly Publishing[], now: number): Shown {
+    const services = publishedServices(contracts, this.own, now).filter(
+      ({ peerId }) => peerId === peer,
     );
+    const changes = contracts.flatMap(({ content }) => boundaries(content.validity));
+    return {
+      services,
+      names: new Set(services.map(({ name }) => name)),
+      until: Math.min(...changes.filter((moment) => moment > now)),
+    };
   }
 }

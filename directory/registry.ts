@@ -155,12 +155,14 @@ export class Registry {
     this.#apply({ upserted: [{ announcement: entry.announcement, health }] });
   }
 
-  /** Shows of every peer what is published now: called when a publication contract has changed, or time has. */
-  recheckPublications(): void {
-    const { published } = this.#parts;
-    const changed = [...this.#current.entries()].filter(
-      ({ announcement, shown }) => !sameNames(shown, published(announcement.peerId)),
-    );
+  /** Shows of a peer what is published now: called when that may have changed. */
+  recheckPublications(peer: PeerId): void {
+    const names = this.#parts.published(peer);
+    const components = this.#current.allPeers().get(peer)?.keys() ?? [];
+    const changed = [...components]
+      .map((key) => this.#current.entry(key))
+      .filter((entry) => entry !== undefined)
+      .filter(({ shown }) => !sameNames(shown, names));
     if (changed.length > 0) this.#apply({ upserted: changed });
   }
 

@@ -8,6 +8,7 @@ import type { GrpcServer } from "../core/grpc-server.js";
 import { parseComponentName, parseServiceName } from "../core/names.js";
 import * as wire from "../proto/gen/schakel/directory/v1/directory.js";
 import { listedPeers, listedService, nameContains, page } from "./listing.js";
+import type { PublicationMethods } from "./publication-methods.js";
 import type { Registry } from "./registry.js";
 import type { Watchers } from "./watchers.js";
 
@@ -23,6 +24,7 @@ export interface DirectoryParts {
   readonly groups: GroupSource;
   readonly registry: Registry;
   readonly watchers: Watchers;
+  readonly publications: PublicationMethods;
   readonly leaseMs: number;
   /** Counts an announcement by what came of it: "accepted" or the code of the error. */
   readonly announced: (result: string) => void;
@@ -135,5 +137,13 @@ export const directoryService = (
     listPeers: server.unary((request) => methods.listPeers(request)),
     listServices: server.unary((request) => methods.listServices(request)),
     getService: server.unary((request) => methods.getService(request)),
+    listPublications: server.unary((request, caller) => {
+      methods.checkGroup(request);
+      return parts.publications.list(request, caller);
+    }),
+    decidePublication: server.unary((request, caller) => {
+      methods.checkGroup(request);
+      return parts.publications.decide(request, caller);
+    }),
   };
 };

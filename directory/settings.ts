@@ -7,8 +7,10 @@ import {
   hostTable,
   integer,
   loopbackAddress,
+  optional,
   path,
   readSettings,
+  text as textSetting,
   toggle,
   type SettingsOf,
 } from "../core/settings.js";
@@ -43,6 +45,15 @@ export const DIRECTORY_SETTINGS = {
     text: "Whether publication contracts of the group's peers are signed at once, or held until 'schakel directory publications' decides.",
     default: "automatic",
   }),
+  contractsPerPeerMax: integer(1, 100_000, {
+    text: "How many publication contracts one peer may bring, in any state; those that are valid are kept in memory.",
+    default: "5000",
+  }),
+  revocationLists: optional(
+    textSetting("FILE|URL,…", {
+      text: "Revocation lists beside those that certificates name: files and http(s) URLs, separated by commas.",
+    }),
+  ),
   connectionsMax: integer(1, 1_000_000, {
     text: "How many connections may be open at once.",
     default: "5000",
@@ -60,11 +71,13 @@ export const DIRECTORY_SETTINGS = {
     default: "100",
   }),
   resolve: hostTable({
-    text: "Fixed answers instead of DNS for the probes of inways.",
+    text: "Fixed answers instead of DNS.",
     default: "",
   }),
-  allowPrivateAddresses: toggle("Probe inways on loopback, link-local and private addresses too."),
-  allowAnyPort: toggle("Accept inways on any port instead of the group's alone."),
+  allowPrivateAddresses: toggle(
+    "Reach inways and managers on loopback, link-local and private addresses too.",
+  ),
+  allowAnyPort: toggle("Accept inways and managers on any port instead of the group's alone."),
   ...COMMON_SETTINGS,
 } as const;
 

@@ -5,7 +5,7 @@ import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { FSC_VERSION } from "../contracts/content.js";
-import type { Contract } from "../contracts/contract.js";
+import type { Contract, Submission } from "../contracts/contract.js";
 import { SIGNATURE_TYPES, type SignatureType } from "../contracts/signature.js";
 import type { Address } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
@@ -25,12 +25,9 @@ import type {
   TokenForm,
 } from "./manager-interface.js";
 import type { PeerBook } from "./peer-book.js";
-import { pageOfServices, publishedServices } from "./services-listing.js";
+import { namedService, pageOfServices, type ShownService } from "./services-listing.js";
 import type { StoredContract } from "./stored-contract.js";
 import { issueToken } from "./token-issuer.js";
-import type { Submission } from "../contracts/contract.js";
-import { partiesOf } from "../contracts/state.js";
-import { contractsOf } from "./all-contracts.js";
 
 /** FSC's extensions that our manager has, with their versions. */
 const EXTENSIONS: ReadonlyMap<string, string> = new Map([["EXTENSION_DELEGATION", "1.0.0"]]);
@@ -47,6 +44,8 @@ export interface BookHandlerParts {
   readonly certificates: () => readonly (readonly X509Certificate[])[];
   /** Where the connected inways are that offer a service of ours. */
   readonly inwaysOf: (service: ServiceName) => readonly Address[];
+  /** What is published with our peer now, ordered by peer id and name: nothing, unless it is a directory. */
+  readonly published: () => readonly ShownService[];
   /** How long a token lives, in milliseconds. */
   readonly tokenLifetimeMs: number;
   readonly clock: Clock;
@@ -81,7 +80,7 @@ export class BookHandlers implements ManagerHandlers {
     const { peerBook, called, book } = this.#with;
     const { peerId: id, name } = identity;
     if (id === this.#own.peerId) return;
-    await peerBook.note({ id, name, managerAddress: address });
+    await peerBook.note({ id, name, managerAddress: address }, "itself");
     await called(id, false);
     // It is there again: what waits for it need not wait any longer.
     await book.hasten(id);
@@ -124,19 +123,13 @@ export class BookHandlers implements ManagerHandlers {
     return this.#with.peerBook.list(query);
   }
 
-  /** What is published with us: nothing, unless the group has made this peer a directory. */
   async listServices(query: ServiceQuery): Promise<Page<PublishedService>> {
-    const { book, clock } = this.#with;
-    const own = this.#own.peerId;
-    const published: StoredContract[] = [];
-    for await (const contract of contractsOf(book, { state: "VALID" })) {
-      const isOurs = ({ grant }: StoredContract["grants"][number]): boolean =>
-        "directory" in grant && grant.directory.peer_id === own;
-      if (contract.grants.some(isOurs)) published.push(contract);
-    }
-    const peers = await this.#peersIn(published);
-    const listing = { directory: own, now: clock.now(), peerOf: (id: PeerId) => peers.get(id) };
-    return pageOfServices(publishedServices(published, listing), query);
+    const { items, nextCursor } = pageOfServices(this.#with.published(), query);
+    const ids = items.flatMap(({ peerId, delegator }) =>
+      delegator === undefined ? [peerId] : [peerId, delegator],
+    );
+    const peers = await this.#with.peerBook.find(new Set(ids));
+    return { items: items.map((service) => namedService(service, peers)), nextCursor };
   }
 
   certificates(): readonly (readonly X509Certificate[])[] {
@@ -145,15 +138,5 @@ export class BookHandlers implements ManagerHandlers {
 
   get #own(): PeerIdentity {
     return this.#with.bundles.current.identity;
-  }
-
-  async #peersIn(contracts: readonly StoredContract[]): Promise<ReadonlyMap<PeerId, ListedPeer>> {
-    const ids = new Set(contracts.flatMap(({ content }) => [...partiesOf(content)]));
-    const found = new Map<PeerId, ListedPeer>();
-    for (const id of ids) {
-      const peer = await this.#with.peerBook.get(id);
-      if (peer !== undefined) found.set(id, peer);
-    }
-    return found;
   }
 }

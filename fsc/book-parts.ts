@@ -1,6 +1,7 @@
 // What the parts of the contract book stand on.
 import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
+import type { ContractContent } from "../contracts/content.js";
 import type { Clock } from "../core/clock.js";
 import type { Log } from "../core/log.js";
 import type { PeerId, ServiceName } from "../core/names.js";
@@ -21,6 +22,8 @@ export interface BookParts {
   readonly limits: BookLimits;
   /** Whether our peer offers a service; undefined when nobody here can say. */
   readonly offers: ((name: ServiceName) => boolean) | undefined;
+  /** Why our peer takes no such contract, whatever FSC allows; undefined for one that it takes. */
+  readonly refusal: ((content: ContractContent) => string | undefined) | undefined;
   /** Gives numbers from 0 up to 1. */
   readonly random: () => number;
 }

@@ -40,6 +40,8 @@ export interface ContractBookOptions {
   readonly lifecycle: Lifecycle | undefined;
   /** Whether our peer offers a service: what a new connection grant for us is checked with. Undefined: not checked. */
   readonly offers?: (name: ServiceName) => boolean;
+  /** Why our peer takes no such contract, whatever FSC allows: asked for each new one. Undefined: it takes all. */
+  readonly refusal?: (content: ContractContent) => string | undefined;
   /** Those of BOOK_LIMITS unless given. */
   readonly limits?: Partial<BookLimits>;
   /** Gives numbers from 0 up to 1; chance unless given. */
@@ -63,11 +65,12 @@ export class ContractBook {
   readonly #listeners = new Set<ContractListener>();
   #wake = new AbortController();
 
-  private constructor({ lifecycle: _, limits, offers, random, ...parts }: ContractBookOptions) {
+  private constructor({ lifecycle: _, ...options }: ContractBookOptions) {
+    const { limits, offers, refusal, random, ...parts } = options;
     this.#parts = {
       ...parts,
       limits: { ...BOOK_LIMITS, ...limits },
-      offers,
+      ...{ offers, refusal },
       random: random ?? Math.random,
     };
     this.#certificates = new SignerCertificates(this.#parts);

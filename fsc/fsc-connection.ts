@@ -4,9 +4,10 @@ import type { TLSSocket } from "node:tls";
 import type { PeerIdentity } from "../certs/identity.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
+import { parserProblem } from "../core/parser-problem.js";
 import type { Reply } from "./endpoint.js";
 import type { FscLimits } from "./fsc-limits.js";
-import { parserProblem, type Incoming } from "./incoming.js";
+import type { Incoming } from "./incoming.js";
 
 /** An answer to what is not a request, as bytes. */
 const rawAnswer = ({ status, headers, body }: Reply): Buffer => {

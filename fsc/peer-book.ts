@@ -5,7 +5,7 @@ import { formatAddress, parseAddress, type Address } from "../core/address.js";
 import { SchakelError } from "../core/errors.js";
 import type { Clock } from "../core/clock.js";
 import type { PeerId } from "../core/names.js";
-import { NAME_CONTAINS_MAX, PEERS_MAX } from "./book-limits.js";
+import { NAME_CONTAINS_MAX, PEERS_MAX, QUERY_NAMES_MAX } from "./book-limits.js";
 import type { ListedPeer, Page, PeerQuery } from "./manager-interface.js";
 import { checkLimit, checkNames, keyOfCursor, pageOf } from "./page-cursor.js";
 import type { FscDatabase, PeerRow } from "./schema.js";
@@ -97,6 +97,20 @@ export class PeerBook {
   async get(id: PeerId): Promise<KnownPeer | undefined> {
     const row = await this.#row(id);
     return row === undefined ? undefined : peerOf(row);
+  }
+
+  /** Those of some peers that are known, by id. */
+  async find(ids: ReadonlySet<PeerId>): Promise<ReadonlyMap<PeerId, KnownPeer>> {
+    const left = [...ids];
+    const found = new Map<PeerId, KnownPeer>();
+    while (left.length > 0) {
+      const { items } = await this.list({
+        ...{ cursor: undefined, limit: QUERY_NAMES_MAX, sortOrder: "ascending" },
+        ...{ nameContains: undefined, peerIds: left.splice(0, QUERY_NAMES_MAX) },
+      });
+      for (const peer of items) found.set(peer.id, peer);
+    }
+    return found;
   }
 
   /** Where a peer's manager is: for a directory of the group what group.json says, for others what was noted last. */

@@ -27,8 +27,8 @@ export interface Received {
 }
 
 /**
- * Checks a contract that is new here, whoever brings it: its content, its group, and that its connection
- * grants name services that we offer.
+ * Checks a contract that is new here, whoever brings it: its content, its group, that its connection grants name
+ * services that we offer, and that it is one that our peer takes.
  *
  * @throws ContractRefusal as `checkContent` does; ERROR_CODE_INCORRECT_GROUP_ID; ERROR_CODE_CONTRACT_INVALID
  */
@@ -46,7 +46,9 @@ export const checkNewContract = (
     );
   }
   checkContent(content, { now: parts.clock.now(), receiver, submitter });
-  const { offers } = parts;
+  const { offers, refusal } = parts;
+  const reason = refusal?.(content);
+  if (reason !== undefined) throw new ContractRefusal("ERROR_CODE_CONTRACT_INVALID", reason);
   if (offers === undefined) return;
   for (const { data } of content.grants) {
     if (!isConnection(data) || data.service.peer_id !== receiver) continue;

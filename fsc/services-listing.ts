@@ -8,19 +8,23 @@ import type { ListedPeer, Page, PublishedService, ServiceQuery } from "./manager
 import { invalid } from "./queries.js";
 import type { StoredContract } from "./stored-contract.js";
 
-/** What services are listed with. */
-export interface ServicesListing {
-  /** The peer whose directory this is: only what is published with it counts. */
-  readonly directory: PeerId;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  /** What is known of a peer. */
-  readonly peerOf: (id: PeerId) => Pick<ListedPeer, "name" | "managerAddress"> | undefined;
-}
+/** A service that a contract publishes; the names of peers are looked up for those alone that are asked for. */
+export type ShownService = Omit<PublishedService, "peerName" | "managerAddress" | "delegator"> & {
+  /** The peer in whose name it is published; undefined for the offering peer itself. */
+  readonly delegator: PeerId | undefined;
+};
+
+/** What of a contract says whether it publishes services, and which. */
+export type Publishing = Pick<StoredContract, "hash" | "content" | "grants" | "decision">;
+
+/** What is known of a peer. */
+export type KnownPeers = ReadonlyMap<PeerId, Pick<ListedPeer, "name" | "managerAddress">>;
 
 type Key = readonly [peerId: string, name: string];
 
-const keyOf = ({ peerId, name }: PublishedService): Key => [peerId, name];
+type Named = Pick<PublishedService, "peerId" | "name">;
+
+const keyOf = ({ peerId, name }: Named): Key => [peerId, name];
 
 // Code units and not a locale: the same order on every machine.
 const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
@@ -28,28 +32,30 @@ const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1
 const compareKeys = (a: Key, b: Key): number =>
   compareTexts(a[0], b[0]) || compareTexts(a[1], b[1]);
 
-const publishedService = (
-  grant: PublicationGrant,
-  { peerOf }: ServicesListing,
-): PublishedService => {
+const shownService = (grant: PublicationGrant): ShownService => {
   const { service, properties } = grant;
-  const peer = peerOf(service.peer_id);
-  const delegator = serviceDelegator(grant);
   return {
-    peerId: service.peer_id,
-    peerName: peer?.name ?? service.peer_id,
-    managerAddress: peer?.managerAddress,
-    name: service.name,
-    protocol: service.protocol,
-    delegator:
-      delegator === undefined
-        ? undefined
-        : { peerId: delegator, name: peerOf(delegator)?.name ?? delegator },
-    properties,
+    ...{ peerId: service.peer_id, name: service.name, protocol: service.protocol },
+    ...{ delegator: serviceDelegator(grant), properties },
   };
 };
 
-const isNewer = (a: StoredContract, b: StoredContract): boolean =>
+/** A service with the names of its peers; one that is not known is called by its id. */
+export const namedService = (
+  { delegator, ...service }: ShownService,
+  peers: KnownPeers,
+): PublishedService => {
+  const peer = peers.get(service.peerId);
+  const nameOf = (id: PeerId): string => peers.get(id)?.name ?? id;
+  return {
+    ...service,
+    peerName: nameOf(service.peerId),
+    managerAddress: peer?.managerAddress,
+    delegator: delegator === undefined ? undefined : { peerId: delegator, name: nameOf(delegator) },
+  };
+};
+
+const isNewer = (a: Publishing, b: Publishing): boolean =>
   a.content.created_at === b.content.created_at
     ? a.hash > b.hash
     : a.content.created_at > b.content.created_at;
@@ -59,18 +65,20 @@ const isNewer = (a: StoredContract, b: StoredContract): boolean =>
  * publish it, what the newest says. Ordered by peer id and name.
  *
  * @param contracts in any order; those that are not in force, and grants for other directories, are passed over
+ * @param now milliseconds since 1970
  */
 export const publishedServices = (
-  contracts: Iterable<StoredContract>,
-  listing: ServicesListing,
-): readonly PublishedService[] => {
-  const found = new Map<string, { contract: StoredContract; service: PublishedService }>();
+  contracts: Iterable<Publishing>,
+  directory: PeerId,
+  now: number,
+): readonly ShownService[] => {
+  const found = new Map<string, { contract: Publishing; service: ShownService }>();
   for (const contract of contracts) {
     const { decision, content, grants } = contract;
-    if (usabilityAt(decision, content.validity, listing.now) !== "IN_FORCE") continue;
+    if (usabilityAt(decision, content.validity, now) !== "IN_FORCE") continue;
     for (const { grant } of grants) {
-      if (isConnection(grant) || grant.directory.peer_id !== listing.directory) continue;
-      const service = publishedService(grant, listing);
+      if (isConnection(grant) || grant.directory.peer_id !== directory) continue;
+      const service = shownService(grant);
       const key = JSON.stringify(keyOf(service));
       const other = found.get(key);
       if (other === undefined || isNewer(contract, other.contract)) {
@@ -83,7 +91,7 @@ export const publishedServices = (
     .sort((a, b) => compareKeys(keyOf(a), keyOf(b)));
 };
 
-const isWanted = (service: PublishedService, { peerId, nameContains }: ServiceQuery): boolean => {
+const isWanted = (service: Named, { peerId, nameContains }: ServiceQuery): boolean => {
   if (peerId === undefined && nameContains === undefined) return true;
   return (
     service.peerId === peerId ||
@@ -91,7 +99,7 @@ const isWanted = (service: PublishedService, { peerId, nameContains }: ServiceQu
   );
 };
 
-const cursorOf = (service: PublishedService): string =>
+const cursorOf = (service: Named): string =>
   Buffer.from(JSON.stringify(keyOf(service))).toString("base64url");
 
 const readCursor = (cursor: string): Key => {
@@ -114,10 +122,10 @@ const readCursor = (cursor: string): Key => {
  * @param services as `publishedServices` gives them
  * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a cursor that this function did not give
  */
-export const pageOfServices = (
-  services: readonly PublishedService[],
+export const pageOfServices = <T extends Named>(
+  services: readonly T[],
   query: ServiceQuery,
-): Page<PublishedService> => {
+): Page<T> => {
   const direction = query.sortOrder === "ascending" ? 1 : -1;
   const after = query.cursor === undefined ? undefined : readCursor(query.cursor);
   const rest = services

@@ -27,9 +27,6 @@ import { InwayExchanges } from "./exchange.js";
 import { listenForPeers } from "./listener.js";
 import type { InwaySettings } from "./settings.js";
 
-/** How often open connections are judged again without any change. */
-const JUDGE_AGAIN_MS = 60_000;
-
 /** What an inway runs with. */
 export interface Running {
   readonly log: Log;
@@ -188,9 +185,6 @@ export const startInway = async (settings: InwaySettings, running: Running): Pro
   lifecycle.onStop("listener", () => listener.close());
   groups.onChange(() => listener.reload());
   bundles.onChange(() => listener.reload());
-  // Certificates and revocation lists end with the time too.
-  const timer = setInterval(() => listener.reload(), JUDGE_AGAIN_MS).unref();
-  lifecycle.onStop("timer", () => clearInterval(timer));
 
   announce(settings, running, sources);
   const healthAddress = await serveHealth(health, settings.healthListen, lifecycle);

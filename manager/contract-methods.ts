@@ -3,9 +3,9 @@ import type { Group } from "../certs/group.js";
 import { GRANT_TYPES } from "../contracts/grant.js";
 import { partiesOf } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
-import { SchakelError } from "../core/errors.js";
 import type { PeerId } from "../core/names.js";
 import type { ContractBook } from "../fsc/contract-book.js";
+import { findContract } from "../fsc/find-contract.js";
 import type { PeerBook } from "../fsc/peer-book.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/administration.js";
@@ -14,9 +14,6 @@ import { decisionNamed, stateNamed, wireContract } from "./contract-view.js";
 import type { Proposals, Proposed } from "./proposals.js";
 import { invalidRequest, optionalPeer, pageOf, parsed, serviceName } from "./request.js";
 
-/** How many characters of a hash must be given at least. */
-const PREFIX_MIN = 10;
-const HASH_MAX = 100;
 const NAMES_MAX = 1000;
 
 /** What the methods stand on. */
@@ -94,20 +91,8 @@ export class ContractMethods {
     return { contract: await this.#show(contract), created };
   }
 
-  async #find(hash: string): Promise<StoredContract> {
-    if (hash.length < PREFIX_MIN || hash.length > HASH_MAX) {
-      throw invalidRequest(
-        `hash has ${hash.length} characters, allowed are ${PREFIX_MIN} to ${HASH_MAX}: a content hash or how it begins`,
-      );
-    }
-    const found = await this.#with.book.findByPrefix(hash);
-    const [only, ...others] = found;
-    if (only === undefined) throw new SchakelError("ERROR_CODE_CONTRACT_NOT_FOUND");
-    if (others.length === 0) return only;
-    throw invalidRequest(
-      `hash begins ${found.length} contracts or more, allowed is what begins one`,
-      found.map((each) => each.hash),
-    );
+  #find(hash: string): Promise<StoredContract> {
+    return findContract(this.#with.book, hash);
   }
 
   async #show(contract: StoredContract): Promise<wire.Contract> {

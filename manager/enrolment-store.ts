@@ -12,6 +12,8 @@ export interface EnrolmentSchema {
     readonly secret_hash: string;
     readonly role: string;
     readonly name: string;
+    /** As a JSON array. */
+    readonly host_names: string;
     /** Milliseconds since 1970. */
     readonly expires_at_ms: number;
   };
@@ -30,12 +32,23 @@ const MIGRATIONS: readonly Migration[] = [
         .execute();
     },
   },
+  {
+    name: "host names of enrolment codes",
+    up: async (db) => {
+      await db.schema
+        .alterTable("manager_enrolment_code")
+        .addColumn("host_names", "text", (column) => column.notNull().defaultTo("[]"))
+        .execute();
+    },
+  },
 ];
 
 /** What a code is good for. */
 export interface Enrollee {
   readonly role: Role;
   readonly name: ComponentName;
+  /** DNS names that the certificate will carry. */
+  readonly hostNames: readonly string[];
 }
 
 const hashOf = (secret: Uint8Array): string =>
@@ -54,7 +67,7 @@ export class EnrolmentStore {
   /** Stores a code, unless `openMax` of them can still be used at the moment `now`. Returns whether it did. */
   async add(
     secret: Uint8Array,
-    { role, name }: Enrollee,
+    { role, name, hostNames }: Enrollee,
     { now, expiresAt, openMax }: { now: number; expiresAt: number; openMax: number },
   ): Promise<boolean> {
     return await this.db.transaction().execute(async (tx) => {
@@ -64,7 +77,10 @@ export class EnrolmentStore {
         .select(({ fn }) => fn.countAll<number>().as("open"))
         .executeTakeFirstOrThrow();
       if (open >= openMax) return false;
-      const values = { secret_hash: hashOf(secret), role, name, expires_at_ms: expiresAt };
+      const values = {
+        ...{ secret_hash: hashOf(secret), role, name, expires_at_ms: expiresAt },
+        host_names: JSON.stringify(hostNames),
+      };
       await tx.insertInto("manager_enrolment_code").values(values).execute();
       return true;
     });
@@ -79,6 +95,7 @@ export class EnrolmentStore {
       .executeTakeFirst();
     if (row === undefined || row.expires_at_ms <= now) return undefined;
     const [role, name] = [parseRole(row.role), parseComponentName(row.name)];
-    return role === undefined || name === undefined ? undefined : { role, name };
+    if (role === undefined || name === undefined) return undefined;
+    return { role, name, hostNames: JSON.parse(row.host_names) as readonly string[] };
   }
 }

@@ -3,7 +3,7 @@ import type { X509Certificate } from "node:crypto";
 import type { Ca } from "../certs/ca.js";
 import { CertificateError } from "../certs/certificate-error.js";
 import { formatEnrolmentCode, newEnrolmentCode } from "../certs/enrolment-code.js";
-import { issueInternal } from "../certs/internal-ca.js";
+import { checkHostNames, issueInternal } from "../certs/internal-ca.js";
 import { parseRole, type Role } from "../certs/internal-identity.js";
 import { readKeyRequest } from "../certs/key-request.js";
 import type { Clock } from "../core/clock.js";
@@ -49,6 +49,16 @@ const keyIn = (request: Uint8Array) => {
   }
 };
 
+const hostNamesIn = (role: Role, hostNames: readonly string[]): readonly string[] => {
+  try {
+    checkHostNames(role, hostNames);
+  } catch (cause) {
+    if (!(cause instanceof CertificateError)) throw cause;
+    throw invalid(`host_names is refused: ${cause.message}`, cause);
+  }
+  return hostNames;
+};
+
 /** Codes, and the certificates that they and earlier certificates are exchanged for. */
 export class Enrolment {
   readonly #parts: EnrolmentParts;
@@ -60,10 +70,10 @@ export class Enrolment {
   }
 
   /**
-   * Makes a code that works once, within an hour, for one role and name. Its text is stored nowhere. Whoever
+   * Makes a code that works once, within an hour, for one role, name and list of host names. Its text is stored nowhere. Whoever
    * calls this has checked that the caller may.
    *
-   * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a role or name that is not allowed,
+   * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a role, name or host name that is not allowed,
    * ERROR_CODE_LIMIT_EXCEEDED when too many codes can still be used
    */
   async createCode(asked: CreateEnrolmentCodeRequest): Promise<CreateEnrolmentCodeResponse> {
@@ -73,12 +83,13 @@ export class Enrolment {
     }
     const name = parseComponentName(asked.name);
     if (name === undefined) throw invalid("name is not 1 to 100 of a-z A-Z 0-9 . - _");
+    const hostNames = hostNamesIn(role, asked.hostNames);
     const { ca, clock, log, store } = this.#parts;
     const code = newEnrolmentCode(ca.root);
     const now = clock.now();
     const expiresAt = now + CODE_LIFE_MS;
     const limits = { now, expiresAt, openMax: CODES_OPEN_MAX };
-    if (!(await store.add(code.secret, { role, name }, limits))) {
+    if (!(await store.add(code.secret, { role, name, hostNames }, limits))) {
       throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", {
         detail: `${String(CODES_OPEN_MAX)} enrolment codes are waiting to be used`,
       });
@@ -109,7 +120,7 @@ export class Enrolment {
   }
 
   /**
-   * Gives a component a new certificate with the role and name of the one it shows.
+   * Gives a component a new certificate with the role, name and host names of the one it shows.
    *
    * @throws SchakelError ERROR_CODE_ROLE_NOT_ALLOWED, ERROR_CODE_REQUEST_INVALID also before two thirds of
    * the life of the caller's certificate
@@ -127,9 +138,12 @@ export class Enrolment {
     return this.#answer(component, await this.#issue(component, publicKey));
   }
 
-  #issue({ role, name }: Enrollee, publicKey: ReturnType<typeof keyIn>): Promise<X509Certificate> {
+  #issue(
+    { role, name, hostNames }: Enrollee,
+    publicKey: ReturnType<typeof keyIn>,
+  ): Promise<X509Certificate> {
     const { ca, clock } = this.#parts;
-    return issueInternal(ca, { role, name, publicKey, now: clock.now() });
+    return issueInternal(ca, { role, name, hostNames, publicKey, now: clock.now() });
   }
 
   #answer({ role, name }: Enrollee, certificate: X509Certificate): wire.EnrolResponse {

@@ -1,14 +1,12 @@
 // Where other peers' managers and outways connect: mutual TLS with the group's anchors.
 import type { X509Certificate } from "node:crypto";
-import type { TLSSocket } from "node:tls";
 import type { BundleSource } from "../certs/bundle.js";
 import type { GroupSource } from "../certs/group.js";
-import { findPath } from "../certs/path-builder.js";
-import { clientChainOf } from "../certs/peer-chain.js";
 import { admit, serverTls } from "../certs/tls.js";
 import type { Address } from "../core/address.js";
 import type { Log } from "../core/log.js";
 import { serveTls, type TlsListener } from "../core/tls-server.js";
+import { admittedChain } from "../fsc/admitted-chain.js";
 import type { FscServer } from "../fsc/fsc-server.js";
 
 /** What the listener is made of. */
@@ -23,17 +21,6 @@ export interface FscListening {
   readonly log: Log;
 }
 
-/** The chain by which a peer was admitted; what else it showed is left out. */
-const admittedChain = (
-  socket: TLSSocket,
-  { groups }: FscListening,
-): readonly X509Certificate[] | undefined => {
-  const [leaf, ...issuers] = clientChainOf(socket);
-  if (leaf === undefined) return undefined;
-  const purposes = ["client authentication"] as const;
-  return findPath(leaf, issuers, groups.current, { now: Date.now(), purposes }).chain;
-};
-
 /**
  * Listens for other peers. A new certificate or group is taken into use for the connections that follow, and
  * open ones that it does not let in are ended.
@@ -45,7 +32,7 @@ export const listenForManagers = async (options: FscListening): Promise<TlsListe
     tls: () => serverTls(bundles.current, groups.current, ["http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
     connected: (socket, peer) => {
-      const chain = admittedChain(socket, options);
+      const chain = admittedChain(socket, groups.current);
       if (chain !== undefined) options.noted(chain);
       server.accept(socket, peer);
     },

@@ -7,11 +7,11 @@ import { runUntilSignal } from "../core/lifecycle.js";
 import { createLog } from "../core/log.js";
 import { BookHandlers } from "../fsc/book-handlers.js";
 import { FscServer } from "../fsc/fsc-server.js";
+import { RevocationLists, sourcesIn } from "../fsc/revocation-lists.js";
 import { listenForManagers } from "./fsc-listener.js";
 import type { Components } from "./component-service.js";
 import { serveInternally, type InternalSide } from "./internal-server.js";
 import { managerMetrics } from "./metrics.js";
-import { RevocationLists } from "./revocation-lists.js";
 import type { ManagerSettings } from "./settings.js";
 import {
   openSources,
@@ -31,10 +31,9 @@ const startRevocations = (
   { log, lifecycle, clock }: Surroundings,
 ): Promise<RevocationLists> => {
   const { groups, bundles } = sources;
-  const named = settings.revocationLists?.split(",").map((each) => each.trim()) ?? [];
   return RevocationLists.start({
     ...{ groups, bundles, clock, log, lifecycle, policy: () => policyOf(settings, sources) },
-    sources: named.filter((each) => each !== ""),
+    sources: sourcesIn(settings.revocationLists),
     folder: join(settings.data, "revocation-lists"),
   });
 };
@@ -61,6 +60,7 @@ const serveFsc = async (
     },
     certificates: () => certificates.chains(),
     inwaysOf: (service) => components.inwaysOf(service),
+    published: () => [],
     tokenLifetimeMs: settings.tokenLifetime,
   });
   const drainMs = Math.max(0, settings.stopTimeout - STOP_RESERVE_MS);

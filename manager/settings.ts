@@ -42,7 +42,7 @@ export const MANAGER_SETTINGS = {
   }),
   revocationLists: setting.optional(
     setting.text("FILE|URL,…", {
-      text: "Revocation lists beside those that certificates name: files and http(s) URLs, separated by commas.",
+      text: "Revocation lists beside those that certificates name: files, read again when they change, and http(s) URLs, separated by commas.",
     }),
   ),
   connectionsMax: setting.integer(1, 1_000_000, {

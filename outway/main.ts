@@ -33,7 +33,7 @@ import { InwayPicker } from "./pick.js";
 import type { OutwaySettings } from "./settings.js";
 import { Tokens } from "./tokens.js";
 
-/** How often open connections are judged again without any change. */
+/** How often open connections to inways are judged again without any change. */
 const JUDGE_AGAIN_MS = 60_000;
 
 /** What an outway runs with. */
@@ -199,7 +199,7 @@ const createRelay = (
   // Certificates and revocation lists end with the time too.
   const judge = (): void => connections.endRefused(sources.groups.current, log);
   const timer = setInterval(judge, JUDGE_AGAIN_MS).unref();
-  lifecycle.onStop("timer", () => clearInterval(timer));
+  lifecycle.onStop("connections to inways", () => clearInterval(timer));
   return relay;
 };
 
@@ -221,8 +221,6 @@ export const startOutway = async (settings: OutwaySettings, running: Running): P
   });
   lifecycle.onStop("listener", () => listener.close());
   internal.onChange(() => listener.reload());
-  const timer = setInterval(() => listener.reload(), JUDGE_AGAIN_MS).unref();
-  lifecycle.onStop("timer", () => clearInterval(timer));
 
   startAnnouncing({
     groups: sources.groups,

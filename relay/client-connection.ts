@@ -5,6 +5,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { SchakelError, toSchakelError } from "../core/errors.js";
+import { parserProblem } from "../core/parser-problem.js";
 import { ClientSide } from "./client-side.js";
 import type { Answer, ExchangeHandler } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
@@ -13,7 +14,6 @@ import { ServedExchange, type Shared } from "./served-exchange.js";
 import {
   acceptRequest,
   checkTrailers,
-  parserProblem,
   uncheckedHead,
   type AcceptedRequest,
 } from "./strict-request.js";

@@ -1,6 +1,6 @@
 // Step 1: the group is founded: a CA, a certificate for every organisation, a signed group.json.
 import { foundGroup } from "../membership.js";
-import { GROUP_ID, ORGANISATIONS, type Organisation } from "../organisations.js";
+import { GROUP_ID, MEMBERS, ORGANISATIONS, type Organisation } from "../organisations.js";
 import { reservePort, type ReservedPort } from "../ports.js";
 import { check, type Scene, type Step } from "../step.js";
 
@@ -10,22 +10,54 @@ export interface WantedPorts {
   readonly outway: number | undefined;
 }
 
+/** The two ports of a manager: for other peers, and for its own organisation. */
+export interface ManagerPorts {
+  readonly peers: ReservedPort;
+  readonly internal: ReservedPort;
+}
+
+/** Where the processes will listen. */
+export interface Ports {
+  readonly directory: ReservedPort;
+  readonly inway: ReservedPort;
+  readonly outway: ReservedPort;
+  /** For the inway of the adviser, which offers nothing. */
+  readonly otherInway: ReservedPort;
+  readonly managers: ReadonlyMap<Organisation, ManagerPorts>;
+}
+
 /** What the processes need before they start. */
 export interface Prepared {
-  readonly ports: Readonly<Record<"directory" | "inway" | "outway", ReservedPort>>;
-  /** SHA-256 of an organisation's public key in hexadecimal, as permissions name it. */
+  readonly ports: Ports;
+  /** SHA-256 of an organisation's public key in hexadecimal, as contracts name it. */
   readonly thumbprint: (organisation: Organisation) => string;
 }
 
-const prepare = async (scene: Scene, wanted: WantedPorts): Promise<Prepared> => {
-  const [inway, outway, directory] = await Promise.all([
+const reservePorts = async (wanted: WantedPorts): Promise<Ports> => {
+  const [inway, outway, directory, otherInway, managers] = await Promise.all([
     reservePort("--inway-port", wanted.inway),
     reservePort("--outway-port", wanted.outway),
     reservePort("the directory's port"),
+    reservePort("an inway's port"),
+    Promise.all(
+      MEMBERS.map(async (member) => {
+        const peers = await reservePort("a manager's port");
+        const internal = await reservePort("a manager's internal port");
+        return [member, { peers, internal }] as const;
+      }),
+    ),
   ]);
-  const identities = await foundGroup(scene, directory.port);
+  return { directory, inway, outway, otherInway, managers: new Map(managers) };
+};
+
+const prepare = async (scene: Scene, wanted: WantedPorts): Promise<Prepared> => {
+  const ports = await reservePorts(wanted);
+  const identities = await foundGroup(scene, {
+    directory: ports.directory.port,
+    internal: (member) => ports.managers.get(member)?.internal.port ?? 0,
+  });
   return {
-    ports: { directory, inway, outway },
+    ports,
     thumbprint: (organisation) => identities.get(organisation)?.publicKeyThumbprint ?? "",
   };
 };

@@ -1,4 +1,4 @@
-// Step 3: what the municipality sees of the group.
+// Step 4: what the municipality sees of the group.
 import { MUNICIPALITY, REGISTER, SERVICE } from "../organisations.js";
 import { schakel } from "../schakel.js";
 import { actingFor, type Network } from "../services.js";

@@ -1,4 +1,4 @@
-// Step 6: the third peer asks the same, and is refused.
+// Step 8: the third peer asks the same without a contract, and is refused.
 import { HEADER } from "../../core/exchange-headers.js";
 import { call, jsonOf } from "../call.js";
 import { ADVISER } from "../organisations.js";
@@ -8,18 +8,18 @@ import { check, type Step } from "../step.js";
 import type { Prepared } from "./certificates.js";
 import { targetOf } from "./exchange.js";
 
-const CODE = "ERROR_CODE_ACCESS_DENIED";
+const CODE = "ERROR_CODE_NO_CONTRACT";
 
 const requestsAt = ({ source }: Network): number =>
   source.running.lines.filter((line) => line.fields["msg"] === "answered").length;
 
-/** Makes a call that the register has given nobody permission for. */
+/** Makes a call that no contract allows. */
 export const refusal: Step<Pick<Prepared, "thumbprint"> & Network, undefined> = {
   name: "refusal",
-  title: "A call without permission",
+  title: "A call without a contract",
   why:
-    `${ADVISER.name} is in the group and has a valid certificate, but the register granted it ` +
-    "nothing. Being known is not enough: its call is refused before the source hears of it.",
+    `${ADVISER.name} is in the group and has a valid certificate, but no contract with the ` +
+    "register. Being known is not enough: its call is refused before the source hears of it.",
   run: async (scene, given) => {
     const { inway, otherOutway, thumbprint } = given;
     scene.waiting("the refusal");

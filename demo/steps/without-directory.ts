@@ -1,6 +1,5 @@
-// Step 7: the directory goes away, the outway is restarted, and the call still answers.
+// Step 10: the directory goes away, the outway is restarted, and the call still answers.
 import { call } from "../call.js";
-import { MUNICIPALITY } from "../organisations.js";
 import { startDirectory, startOutway, type Network } from "../services.js";
 import { check, type Step } from "../step.js";
 import { targetOf } from "./exchange.js";
@@ -16,7 +15,7 @@ export const withoutDirectory: Step<Network, Network> = {
     scene.waiting("the directory stops and the outway starts again");
     await network.directory.running.stop();
     await network.outway.running.stop();
-    const outway = await startOutway(scene, MUNICIPALITY, network.outway.port);
+    const outway = await startOutway(scene, network.outway.port);
     scene.waiting("the answer");
     const { status, text } = await call(outway.port, targetOf("/provinces"));
     check(

@@ -109,6 +109,23 @@ describe("cli/enrol", function () {
     });
   });
 
+  it("gives an outway the host names that are asked for, by a code and by the CA's folder", async () => {
+    const asked = ["--role", "outway", "--name", "o", "--host", "o.example", "--host", "p.example"];
+    const shown = JSON.parse((await create(...asked, "--json")).stdout) as Record<string, string>;
+    expect(shown).to.deep.include({ role: "outway", host_names: ["o.example", "p.example"] });
+    const byCode = newFolder();
+    expect(await enrol(`${shown["code"] ?? ""}\n`, byCode)).to.include({ code: 0, stderr: "" });
+    const byCa = newFolder();
+    const made = await schakel([
+      ...["enrol", "--ca", pki.caDir, ...asked, "--manager", manager, "--identity", byCa],
+    ]);
+    expect(made).to.include({ code: 0, stderr: "" });
+    for (const dir of [byCode, byCa]) {
+      const { identity } = await loadInternalBundle(dir);
+      expect(identity.hostNames).to.deep.equal(["o.example", "p.example"]);
+    }
+  });
+
   it("makes an identity straight from the CA's folder", async () => {
     const dir = newFolder();
     const made = await schakel([
@@ -190,6 +207,12 @@ describe("cli/enrol", function () {
       args: (dir) => ["--manager", "127.0.0.1:1", "--identity", dir, "--role", "cli"],
       code: 2,
       says: /--role cannot be given without --create or --ca/,
+    },
+    {
+      what: "a host name beside a code",
+      args: (dir) => ["--manager", "127.0.0.1:1", "--identity", dir, "--host", "o.example"],
+      code: 2,
+      says: /--host cannot be given without --create or --ca/,
     },
     {
       what: "--create without a name",

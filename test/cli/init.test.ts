@@ -27,13 +27,14 @@ describe("cli/init", function () {
   const init = (
     folder: string,
     changes: Readonly<Record<string, string>> = {},
+    env: Readonly<Record<string, string>> = { npm_command: "" },
   ): Promise<CommandResult> => {
     const options = {
       ...{ "--folder": folder, "--group": group.groupFile, "--peer-id": PEER_ID },
       ...{ "--organisation": ORGANISATION, "--name": "api.utrecht.test", "--key-bits": "2048" },
       ...changes,
     };
-    return schakel(["init", ...Object.entries(options).flat()]);
+    return schakel(["init", ...Object.entries(options).flat()], { env });
   };
 
   describe("makes a folder", () => {
@@ -41,7 +42,9 @@ describe("cli/init", function () {
     let result: CommandResult;
     before(async () => {
       folder = join(temporaryFolder(), "it's here");
-      result = await init(`${folder}/`, { "--manager": "manager.internal:9444" });
+      result = await init(`${folder}/`, {
+        ...{ "--manager": "manager.internal:9444", "--outway-host": "outway.internal" },
+      });
     });
 
     it("whole, and nothing beside it", async () => {
@@ -67,6 +70,9 @@ describe("cli/init", function () {
       it(`with an identity for the ${role}, of the internal CA in it`, async () => {
         const bundle = await loadInternalBundle(join(folder, "identities", role));
         expect(bundle.identity).to.include({ role, name: role });
+        expect(bundle.identity.hostNames).to.deep.equal(
+          role === "outway" ? ["outway.internal"] : [],
+        );
         expect(bundle.manager).to.deep.equal({ host: "manager.internal", port: 9444 });
         const ca = await openCa(join(folder, "manager", "internal-ca"));
         expect(bundle.anchor.raw.equals(ca.root.raw)).to.equal(true);
@@ -91,8 +97,18 @@ describe("cli/init", function () {
         expect(result.stdout).to.contain(`\n  ${step}`);
       }
       expect(result.stdout).to.contain(`it'\\''s here/request.csr'`);
-      expect(result.stdout).to.contain("schakel peer --folder");
+      expect(result.stdout).to.contain("schakel peer --folder").and.not.to.contain("npx");
+      // As somebody who may not listen on port 443 can start it.
+      expect(result.stdout).to.contain(" --inway-listen 0.0.0.0:9443\n");
     });
+  });
+
+  it("names commands as they are run where it was run with npx", async () => {
+    const folder = join(temporaryFolder(), "new");
+    const { stdout } = await init(folder, {}, { npm_command: "exec" });
+    for (const line of stdout.split("\n").filter((each) => each.includes("$ "))) {
+      expect(line).to.match(/^ +\$ npx schakel /);
+    }
   });
 
   const refusals: readonly {
@@ -124,6 +140,12 @@ describe("cli/init", function () {
       changes: { "--group": "/nonexistent/group.json" },
       code: 1,
       says: /there is no such file/,
+    },
+    {
+      what: "an outway's name that is no host name",
+      changes: { "--outway-host": "192.0.2.1" },
+      code: 1,
+      says: /the host name "192.0.2.1" is not a DNS host name/,
     },
     {
       what: "a manager that is no address",

@@ -39,7 +39,7 @@ describe("refusals of the work flow on the command line", function () {
     ["an unknown hash", () => ["contract", "show", "$1$1$nothing-here"], 1, /CONTRACT|no contract/],
     ["a hash that is too short", () => ["contract", "show", "$1$1$abc"], 1, /8 characters/],
     [
-      "a begin that several hashes have",
+      "what every hash begins with",
       () => ["contract", "sign", "$1$1$", "--accept"],
       1,
       /5 characters/,

@@ -257,7 +257,9 @@ describe("the work flow on the command line", function () {
 
   it("lists the peers, the components and what was done in whose name", async () => {
     const peers = await cli.printed(consumer, "peers", "list", "--name", "organisation 2");
-    expect(peers).to.match(/^PEER +NAME +MANAGER +SEEN +FSC +REFUSED LAST\n0+2 +Organisation 2 +manager2\.test:/);
+    expect(peers).to.match(
+      /^PEER +NAME +MANAGER +SEEN +FSC +REFUSED LAST\n0+2 +Organisation 2 +manager2\.test:/,
+    );
     expect(await cli.json(consumer, "component", "list")).to.deep.equal([]);
     const { code } = await cli.run(consumer, "client", "remove", "nobody", "--user", "j.jansen");
     expect(code).to.equal(0);

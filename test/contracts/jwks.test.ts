@@ -78,7 +78,7 @@ describe("a JWK set", () => {
     [
       "a certificate with something after it",
       () => jwk(rsa, { x5c: [Buffer.concat([der(rsa), Buffer.of(0)]).toString("base64")] }),
-      "keys[0].x5c: certificate 1 cannot be read",
+      "keys[0].x5c: a certificate that is not DER",
     ],
     [
       "a certificate in BER, its length with a zero before it",
@@ -86,12 +86,12 @@ describe("a JWK set", () => {
         const ber = Buffer.concat([Buffer.of(0x30, 0x83, 0), der(rsa).subarray(2)]);
         return jwk(rsa, { x5c: [ber.toString("base64")] });
       },
-      "has a certificate that is not DER",
+      "keys[0].x5c: a certificate that is not DER",
     ],
     [
       "half a certificate",
       () => jwk(rsa, { x5c: [der(rsa).subarray(0, 400).toString("base64")] }),
-      "keys[0].x5c: certificate 1 cannot be read",
+      "keys[0].x5c: a certificate that cannot be read",
     ],
     [
       "a certificate over its size",

@@ -49,6 +49,7 @@ describe("a signature on a contract", () => {
   let weak: Signer;
   let nameless: Signer;
   let ca: Signer;
+  let curve: Signer;
 
   before(async () => {
     group = await TestGroup.create();
@@ -63,6 +64,7 @@ describe("a signature on a contract", () => {
     [signer, other] = [await named(1), await named(2)];
     ec = await oddSigner(group, peer(1), "P-384");
     weak = await oddSigner(group, peer(1), "rsa:1024");
+    curve = await oddSigner(group, peer(1), "explicit P-256");
     nameless = await signerOf(await group.oddPeer({ subject: "/O=Peer" }));
     ca = await signerOf(
       await group.oddPeer({
@@ -84,7 +86,7 @@ describe("a signature on a contract", () => {
     // Whatever certificate is asked for: the checks after it must not rely on where it came from.
     certificateOf: (thumbprint) =>
       Promise.resolve(
-        [signer, other, ec, weak, nameless, ca]
+        [signer, other, ec, weak, nameless, ca, curve]
           .map(({ certificate }) => certificate)
           .find((each) => certificateThumbprintOf(each) === thumbprint),
       ),

@@ -30,6 +30,7 @@ describe("core/error-answer", () => {
       expect(lines.get("Fsc-Transaction-Id")).to.equal(id);
       expect(lines.get("Content-Length")).to.equal(String(body.length));
       expect(lines.get("Content-Type")).to.equal("application/json");
+      expect(lines.get("WWW-Authenticate")).to.equal(row.status === 401 ? "Bearer" : undefined);
       expect(bodyOf(body)).to.deep.equal({
         message: `${row.text}: found x`,
         domain: `ERROR_DOMAIN_${domain.toUpperCase()}`,

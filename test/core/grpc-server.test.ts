@@ -70,6 +70,19 @@ describe("core/grpc-server", () => {
     }
   });
 
+  it("takes a server at an IP address for none that its certificate names, without a warning of Node", async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", warned);
+    ended.push(() => void process.removeListener("warning", warned));
+    const { port } = await serve(whoCalls);
+    const client = await clientOf(members, members.bundles.provider, port, { host: "127.0.0.1" });
+    ended.push(() => client.close());
+    expect((await errorOf(listPeers(client))).details).to.contain("127.0.0.1");
+    await new Promise((resolve) => void setImmediate(resolve));
+    expect(warnings).to.deep.equal([]);
+  });
+
   it("knows a peer that comes back after all its connections had closed", async () => {
     const served = await serve(whoCalls);
     for (let round = 0; round < 3; round++) {
@@ -161,6 +174,61 @@ describe("core/grpc-server", () => {
     socket.on("error", () => undefined);
     await once(socket, "close");
     expect(await logged(served, /connection refused/)).to.match(/does not speak HTTP\/2/);
+  });
+
+  describe("with another protocol on its port", () => {
+    const handOver = async (...names: readonly string[]) => {
+      const handedOver: string[] = [];
+      let admitted = 0;
+      const { directory } = members.bundles;
+      const served = await serve(whoCalls, {
+        tls: () => serverTls(directory, members.group, ["x/1", "h2", "y/1"]),
+        admitted: () => (admitted += 1),
+        others: new Map(
+          names.map((name) => [
+            name,
+            (socket, { peerId }) => {
+              socket.on("error", () => undefined);
+              handedOver.push(`${String(socket.alpnProtocol)} ${peerId}`);
+              socket.end();
+            },
+          ]),
+        ),
+      });
+      return { served, handedOver, admitted: () => admitted };
+    };
+    const speak = async ({ port }: Served, alpn: readonly string[]): Promise<void> => {
+      const { peerId } = members.bundles.directory.identity;
+      const { ALPNProtocols, ...rest } = clientTls(members.bundles.other, members.group, {
+        ...{ peerId, alpn },
+      });
+      const asked = alpn.length === 0 ? rest : { ...rest, ALPNProtocols };
+      const socket = connect({ ...asked, port, servername: "directory.test" });
+      socket.on("error", () => undefined).resume();
+      await once(socket, "close");
+    };
+
+    it("hands over who speaks it, and who names none where that is taken", async () => {
+      const { served, handedOver, admitted } = await handOver("x/1", "");
+      await speak(served, ["h2", "x/1"]);
+      await speak(served, []);
+      const { peerId } = members.bundles.other.identity;
+      expect(handedOver).to.deep.equal([`x/1 ${peerId}`, `false ${peerId}`]);
+      expect(admitted()).to.equal(2);
+      await listPeers(await clientFor(served));
+      expect(admitted()).to.equal(3);
+      expect(handedOver).to.have.length(2);
+    });
+
+    for (const alpn of [[], ["y/1"]]) {
+      it(`refuses who speaks ${alpn.join() || "nothing in particular"} when that is not taken`, async () => {
+        const { served, handedOver, admitted } = await handOver("x/1");
+        await speak(served, alpn);
+        await logged(served, /connection refused/);
+        expect(handedOver).to.deep.equal([]);
+        expect(admitted()).to.equal(0);
+      });
+    }
   });
 
   it("refuses a message that is too large", async () => {

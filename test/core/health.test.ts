@@ -47,6 +47,19 @@ describe("core/health", () => {
     expect((await fetch(`${base}/health/ready`)).status).to.equal(200);
   });
 
+  it("stays ready with a warning, and names it", async () => {
+    health.addWarning({ name: "manager", problem: () => problem });
+    problem = undefined;
+    health.addWarning({ name: "always", problem: () => "look at this" });
+    const answer = await fetch(`${base}/health/ready`);
+    expect(answer.status).to.equal(200);
+    expect(await answer.json()).to.deep.equal({
+      ready: true,
+      problems: {},
+      warnings: { always: "look at this" },
+    });
+  });
+
   it("lives also while it is not ready", async () => {
     problem = "the disk is full";
     const answer = await fetch(`${base}/health/live`);

@@ -47,6 +47,18 @@ describe("core/listen", () => {
     );
   });
 
+  for (const [code, hint] of [
+    ["EADDRINUSE", /stop the process that has it/],
+    ["EACCES", /ports below 1024 take a right: .*\n.*--inway-listen.*\n.*CAP_NET_BIND_SERVICE/],
+    ["EADDRNOTAVAIL", /choose an address of this machine/],
+    ["EOTHER", /choose another address or port/],
+  ] as const) {
+    it(`says what to do about ${code}`, () => {
+      const cause = Object.assign(new Error(), { code });
+      expect(new ListenError({ host: "0.0.0.0", port: 443 }, cause).hint).to.match(hint);
+    });
+  }
+
   it("gives the port that was taken for port 0", async () => {
     const { host, port } = await listen(made(), LOOPBACK);
     expect(host).to.equal("127.0.0.1");

@@ -195,6 +195,12 @@ describe("core/settings", () => {
     });
   }
 
+  it("names a command that exists for the settings of commands that talk to the manager", () => {
+    expect(() => setting.readSettings("cli", {}, {}, { SCHAKEL_CLI_USR: "x" })).to.throw(
+      "SCHAKEL_CLI_USR: there is no setting with this name; 'schakel service list --help' lists them",
+    );
+  });
+
   it("reports every mistake at once, each with what was found and what is allowed", () => {
     const env = {
       SCHAKEL_INWAY_HEAD_BYTES_MAX: "big",

@@ -49,6 +49,57 @@ describe("directory/registry", () => {
     [...opened.registry.current.entries()].map(({ announcement: { key } }) => key).sort();
   const address = () => opened.registry.current.service(PROVIDER, ECHO)?.inways[0]?.address;
 
+  describe("what is published", () => {
+    const published = new Map<string, ReadonlySet<string>>();
+    let changed: ComponentKey[];
+    beforeEach(async () => {
+      published.clear();
+      await reopen({ published: (peer) => published.get(peer) ?? new Set() });
+      await announce({ inway: inwayAt("inway.test", 443, "echo", "secret") });
+      await send(
+        members.sign({ inway: inwayAt("other.test", 443, "echo") }, members.bundles.other),
+        "other",
+      );
+      changed = [];
+      opened.registry.onChange((keys) => changed.push(...keys));
+    });
+    const shown = () =>
+      opened.registry.current.services(PROVIDER).map(({ service }) => service.name);
+    const publish = (...names: readonly string[]): void => {
+      published.set(PROVIDER, new Set(names));
+      opened.registry.recheckPublications(PROVIDER);
+    };
+
+    it("is shown from then on, and tells of that peer's inways alone", () => {
+      expect(shown()).to.deep.equal([]);
+      publish("echo", "nowhere");
+      expect(shown()).to.deep.equal(["echo"]);
+      expect(changed).to.deep.equal([INWAY]);
+      publish();
+      expect(shown()).to.deep.equal([]);
+    });
+
+    it("tells of nothing when it is the same as before", () => {
+      publish("echo");
+      publish("echo");
+      expect(changed).to.deep.equal([INWAY]);
+    });
+
+    it("counts for what is announced later", async () => {
+      publish("later");
+      await announce({ sequence: 2000, inway: inwayAt("inway.test", 443, "later") });
+      expect(shown()).to.deep.equal(["later"]);
+    });
+
+    it("brings back no inway that has gone", async () => {
+      opened.clock.advance(LEASE_MS);
+      await opened.registry.expire();
+      publish("echo");
+      expect(live()).to.deep.equal([]);
+      expect(shown()).to.deep.equal([]);
+    });
+  });
+
   describe("leases", () => {
     it("end on the directory's clock, not before their time and not after it", async () => {
       await announce();
@@ -98,7 +149,7 @@ describe("directory/registry", () => {
     });
 
     it("do not keep an announcement whose validity has ended", async () => {
-      await announce({ validUntil: Date.now() + 10_000 });
+      await announce({ validUntil: opened.clock.now() + 10_000 });
       opened.clock.advance(10_001);
       await opened.registry.expire();
       expect(live()).to.deep.equal([]);

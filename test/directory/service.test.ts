@@ -4,6 +4,7 @@ import type { AnnouncementContent } from "../../catalogue/announcement.js";
 import type { Bundle } from "../../certs/bundle.js";
 import type { ErrorCode } from "../../core/errors.js";
 import type { ComponentName } from "../../core/names.js";
+import { PublicationMethods } from "../../directory/publication-methods.js";
 import { directoryService } from "../../directory/service.js";
 import { Watchers } from "../../directory/watchers.js";
 import {
@@ -17,6 +18,7 @@ import {
   type SignedAnnouncement,
   type WithdrawRequest,
 } from "../../proto/gen/schakel/directory/v1/directory.js";
+import { openSide } from "../support/directory-sides.js";
 import { answerOf, clientOf, detailsOf, errorOf, listPeers, serveCalls } from "../support/grpc.js";
 import { inwayAt, Members, ROLES, MANY } from "../support/members.js";
 import { LEASE_MS, openRegistry, type Opened } from "../support/registries.js";
@@ -43,11 +45,15 @@ describe("directory/service", () => {
     results = [];
     const { registry, around } = opened;
     const { log, groups } = around;
+    const { side, clock, close } = await openSide(members);
+    ended.push(close);
     const served = await serveCalls(members, (server) => {
       const limits = { heartbeatMs: 60_000, stallMs: 60_000, watchersPerPeerMax: 10 };
       const watchers = new Watchers({ server, registry, log, ...limits });
       const announced = (result: string): void => void results.push(result);
-      return directoryService(server, { groups, registry, watchers, leaseMs: LEASE_MS, announced });
+      const publications = new PublicationMethods({ side, clock, log });
+      const parts = { groups, registry, watchers, publications, leaseMs: LEASE_MS, announced };
+      return directoryService(server, parts);
     });
     ended.push(() => served.server.stop());
     const client = async (bundle: Bundle): Promise<DirectoryServiceClient> => {

@@ -6,7 +6,7 @@ import type { ContractDecision } from "../../contracts/state.js";
 import { SchakelError } from "../../core/errors.js";
 import type { PeerId } from "../../core/names.js";
 import type { PublishedService, ServiceQuery } from "../../fsc/manager-interface.js";
-import { pageOfServices, publishedServices } from "../../fsc/services-listing.js";
+import { namedService, pageOfServices, publishedServices } from "../../fsc/services-listing.js";
 import type { StoredContract } from "../../fsc/stored-contract.js";
 import { contentOf, held, publication, type PublicationOf } from "../support/fsc-contracts.js";
 import { TestGroup } from "../support/pki.js";
@@ -46,12 +46,14 @@ describe("fsc/services-listing", () => {
     return held(contentOf(group, [grant], { validity, createdAt: today + createdAt }), decision);
   };
 
+  const peers = new Map(
+    [2, 3, 4, 5, 6, 7, 8].map((digit) => [
+      id(digit),
+      { name: `Peer ${String(digit)}`, managerAddress: ADDRESS },
+    ]),
+  );
   const list = (...contracts: readonly StoredContract[]): readonly PublishedService[] =>
-    publishedServices(contracts, {
-      ...{ directory: DIRECTORY, now },
-      peerOf: (peer) =>
-        peer === id(9) ? undefined : { name: `Peer ${peer.slice(-1)}`, managerAddress: ADDRESS },
-    });
+    publishedServices(contracts, DIRECTORY, now).map((service) => namedService(service, peers));
 
   const names = (services: readonly PublishedService[]): string[] =>
     services.map(({ peerId, name }) => `${peerId.slice(-1)}/${name}`);
@@ -111,7 +113,8 @@ describe("fsc/services-listing", () => {
     const grants = ["b", "a", "C"].map((name) =>
       publication({ directory: DIRECTORY, service: id(3), name }),
     );
-    const several = held(contentOf(group, grants));
+    const validity = { not_before: today - 60, not_after: today + 60 };
+    const several = held(contentOf(group, grants, { validity, createdAt: today - 60 }));
     expect(names(list(several, published("z")))).to.deep.equal(["2/z", "3/C", "3/a", "3/b"]);
   });
 

@@ -247,7 +247,13 @@ describe("the manager's interface for people", function () {
       [
         "a code for a role that is none",
         INVALID,
-        () => us.call("createEnrolmentCode", { role: "manager", name: "x" }),
+        () => us.call("createEnrolmentCode", { role: "manager", name: "x", hostNames: [] }),
+      ],
+      [
+        "a code for an inway with host names",
+        INVALID,
+        () =>
+          us.call("createEnrolmentCode", { role: "inway", name: "x", hostNames: ["a.example"] }),
       ],
       [
         "a name filter that is too long",

@@ -46,7 +46,9 @@ const contract = (
   };
 };
 
-const viewing = (deliveries: readonly Delivery[] = []) => ({ now: NOW, names: NAMES, deliveries });
+const viewing = (deliveries: readonly Delivery[] = []) => ({
+  ...{ now: NOW, own: A, names: NAMES, deliveries },
+});
 
 describe("a contract in English", () => {
   const grants: readonly (readonly [string, GrantData])[] = [

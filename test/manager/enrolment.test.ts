@@ -107,8 +107,12 @@ describe("manager/enrolment", function () {
     for (const end of ended.splice(0).reverse()) await end();
   });
 
-  const codeFor = async (role: string, name: string): Promise<EnrolmentCode> =>
-    parsedCode((await enrolment.createCode({ role, name })).code);
+  const codeFor = async (
+    role: string,
+    name: string,
+    hostNames: readonly string[] = [],
+  ): Promise<EnrolmentCode> =>
+    parsedCode((await enrolment.createCode({ role, name, hostNames: [...hostNames] })).code);
   /** A client without a certificate that knows the CA already. */
   const stranger = async (): Promise<EnrolmentServiceClient> => {
     const { address } = served;
@@ -134,6 +138,21 @@ describe("manager/enrolment", function () {
     const life = bundle.chain[0]?.validToDate.getTime() ?? 0;
     expect(life - clock.now()).to.be.within(89 * DAY_MS, 91 * DAY_MS);
     expect(await readdir(dirname(dir))).to.deep.equal(["identity"]);
+  });
+
+  it("gives an outway the host names of its code, in lower case, and keeps them at renewal", async () => {
+    const dir = newFolder();
+    const code = await codeFor("outway", "named", ["Outway.internal.example", "o2.example"]);
+    clock.advance(-80 * DAY_MS);
+    const identity = await enrol({ code, manager: served.address, dir });
+    const names = ["outway.internal.example", "o2.example"];
+    expect(identity.hostNames).to.deep.equal(names);
+    clock.advance(80 * DAY_MS);
+    await renewCertificate(dir, await loadInternalBundle(dir));
+    const after = await loadInternalBundle(dir);
+    expect(after.identity.hostNames).to.deep.equal(names);
+    expect(after.identity.certificateThumbprint).not.to.equal(identity.certificateThumbprint);
+    expect(after.chain[0]?.subjectAltName).to.equal("DNS:outway.internal.example, DNS:o2.example");
   });
 
   it("stores no secret, and logs none", async () => {
@@ -269,21 +288,36 @@ describe("manager/enrolment", function () {
 
   it("lets 100 codes wait at once, and forgets those that have expired", async () => {
     for (let count = 0; count < 100; count++) await codeFor("inway", `i${String(count)}`);
-    const error = await rejection(enrolment.createCode({ role: "inway", name: "i" }));
+    const error = await rejection(codeFor("inway", "i"));
     expect(error).to.include({ code: "ERROR_CODE_LIMIT_EXCEEDED" });
     clock.advance(HOUR_MS);
     await codeFor("inway", "i");
   });
 
-  const wrongWishes = [
-    ["the role manager", { role: "manager", name: "x" }, /role is not one of inway, outway/],
-    ["an unknown role", { role: "Inway", name: "x" }, /role is not one of/],
-    ["no name", { role: "inway", name: "" }, /name is not 1 to 100/],
-    ["a name with a slash", { role: "inway", name: "a/b" }, /name is not 1 to 100/],
-  ] as const;
-  for (const [what, wish, says] of wrongWishes) {
+  type Wish = readonly [what: string, role: string, name: string, hosts: string[], says: RegExp];
+  const eleven = Array.from({ length: 11 }, (_, n) => `h${String(n)}.example`);
+  const badHosts = ["", "*.example", "192.0.2.1", "a b", "a.example\n", "a.example."];
+  const wrongWishes: readonly Wish[] = [
+    ["the role manager", "manager", "x", [], /role is not one of inway, outway/],
+    ["an unknown role", "Inway", "x", [], /role is not one of/],
+    ["no name", "inway", "", [], /name is not 1 to 100/],
+    ["a name with a slash", "inway", "a/b", [], /name is not 1 to 100/],
+    ["eleven host names", "outway", "x", eleven, /more than 10 host names/],
+    ...["inway", "cli", "client"].map((role): Wish => [
+      `a host name of the role ${role}`,
+      role,
+      "x",
+      ["a.nl"],
+      /for the roles outw/,
+    ]),
+    ...badHosts.map((host): Wish => {
+      const what = `the host name ${JSON.stringify(host)}`;
+      return [what, "outway", "x", ["a.nl", host], /host_names is refused: .* is not a DNS host/];
+    }),
+  ];
+  for (const [what, role, name, hosts, says] of wrongWishes) {
     it(`makes no code for ${what}`, async () => {
-      const error = await rejection(enrolment.createCode(wish));
+      const error = await rejection(codeFor(role, name, hosts));
       expect(error).to.include({ code: "ERROR_CODE_REQUEST_INVALID" });
       expect(error.message).to.match(says);
     });

@@ -1,8 +1,10 @@
 // Who may use an outway: on loopback whoever runs on the machine, beyond it clients that show who they are.
+import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:tls";
+import { promisify } from "node:util";
 import { expect } from "chai";
 import { identityFiles } from "../../certs/internal-bundle.js";
 import { connectedBy } from "../../outway/clients.js";
@@ -20,6 +22,9 @@ interface Answered {
   readonly id: string;
   readonly head: string;
 }
+
+const HOST = "outway.internal.test";
+const execute = promisify(execFile);
 
 describe("outway/clients", function () {
   this.timeout(60_000);
@@ -49,7 +54,10 @@ describe("outway/clients", function () {
       unlisted: await consumer.identity("client", "unlisted"),
       component: await consumer.identity("inway", "listed"),
     };
-    outway = await plane.startOutway({ listen: "0.0.0.0:0", name: "beyond" });
+    outway = await plane.startOutway({
+      ...{ listen: "0.0.0.0:0", name: "beyond" },
+      identity: await consumer.identity("outway", "beyond", [HOST]),
+    });
     await until("it knows the contracts", async () => (await contractsOf(outway)) === 2);
     await plane.settled();
   });
@@ -72,8 +80,7 @@ describe("outway/clients", function () {
     const text = await new Promise<string>((resolve, reject) => {
       const socket = connect({
         ...{ host: "127.0.0.1", port: outway.address.port, ca, ...shown },
-        // The internal certificate names a component and no host.
-        checkServerIdentity: () => undefined,
+        servername: HOST,
       });
       let received = "";
       socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
@@ -139,6 +146,31 @@ describe("outway/clients", function () {
     expect(byToken.status).to.equal(200);
     expect(await clientIn(outway, byToken.id)).to.equal("token");
     expect(plane.source.last.header("Proxy-Authorization")).to.deep.equal([]);
+  });
+
+  const curl = async (host: string, ...more: readonly string[]): Promise<string> => {
+    const port = String(outway.address.port);
+    const { stdout } = await execute("curl", [
+      ...["--silent", "--show-error", "--noproxy", "*", "--resolve", `${host}:${port}:127.0.0.1`],
+      ...["--cacert", identityFiles(folders.listed).ca, "--write-out", "%{http_code}"],
+      ...["--output", "/dev/null", ...more, `https://${host}:${port}/${PROVIDER}/echo/x`],
+    ]);
+    return stdout;
+  };
+
+  it("is reached by an ordinary client at a host name of its certificate, by token and by certificate", async () => {
+    expect(await curl(HOST, "--header", bearer(token))).to.equal("200");
+    const { certificate, key } = identityFiles(folders.listed);
+    expect(await curl(HOST, "--cert", certificate, "--key", key)).to.equal("200");
+    expect(await curl(HOST)).to.equal("401");
+  });
+
+  it("is refused by an ordinary client at any other name", async () => {
+    const refusal = await curl("other.internal.test", "--header", bearer(token)).then(
+      () => "",
+      String,
+    );
+    expect(refusal).to.match(/no alternative certificate subject name matches/);
   });
 
   it("refuses a client a grant that is not on its list", async () => {

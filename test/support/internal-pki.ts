@@ -44,6 +44,7 @@ export interface TestIdentityOptions {
   readonly manager?: Address;
   readonly now?: number;
   readonly lifeMs?: number;
+  readonly hostNames?: readonly string[];
 }
 
 const nameOf = (text: string): ComponentName => {
@@ -73,9 +74,9 @@ export class InternalPki {
 
   /** Makes an identity folder and returns its path. Components with the same role and name share a key. */
   async identity(role: Role, name: string, options: TestIdentityOptions = {}): Promise<string> {
-    const { now, lifeMs } = options;
+    const { now, lifeMs, hostNames } = options;
     const key = await componentKey(role, name);
-    const issuance = { role, name: nameOf(name), publicKey: key, now, lifeMs };
+    const issuance = { role, name: nameOf(name), publicKey: key, hostNames, now, lifeMs };
     const certificate = await issueInternal(this.ca, issuance);
     this.#folders += 1;
     const folder = join(this.dir, `${role}-${name}-${String(this.#folders)}`);

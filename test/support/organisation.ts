@@ -187,8 +187,13 @@ export class Organisation {
   }
 
   /** An identity folder for a component, which says where the manager is. */
-  identity(role: "inway" | "outway" | "client", name: string = role): Promise<string> {
-    return this.internal.identity(role, name, { manager: { host: "127.0.0.1", port: this.#port } });
+  identity(
+    role: "inway" | "outway" | "client",
+    name: string = role,
+    hostNames: readonly string[] = [],
+  ): Promise<string> {
+    const manager = { host: "127.0.0.1", port: this.#port };
+    return this.internal.identity(role, name, { manager, hostNames });
   }
 
   /** Where it listens for components. */

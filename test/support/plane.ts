@@ -18,7 +18,7 @@ import {
   type GrantOptions,
   type ToldContract,
 } from "./organisation.js";
-import { TestGroup, type TestPeer } from "./pki.js";
+import { TestGroup, type TestGroupOptions, type TestPeer } from "./pki.js";
 import { recordedLog } from "./recorded-log.js";
 import { RecordingSource } from "./source.js";
 import { temporaryFolder } from "./temporary.js";
@@ -69,8 +69,8 @@ export class Plane {
   ) {}
 
   /** Starts everything; there is a service "echo" and no contract. */
-  static async start(): Promise<Plane> {
-    const test = await TestGroup.create();
+  static async start(options: TestGroupOptions = {}): Promise<Plane> {
+    const test = await TestGroup.create(options);
     const group = parseGroup(await readFile(test.groupFile, "utf8"));
     const plane = new Plane(test, group);
     const { clock } = plane;

@@ -26,7 +26,7 @@ describe("system/certificates", function () {
   });
 
   const request = (): string =>
-    `GET /refused HTTP/1.1\r\nHost: inway\r\nSchakel-Service: echo\r\nFsc-Transaction-Id: ${newTransactionId()}\r\n\r\n`;
+    `GET /refused HTTP/1.1\r\nHost: inway\r\nFsc-Transaction-Id: ${newTransactionId()}\r\n\r\n`;
 
   /** Sends a request with a certificate and gives the reason that the inway logged. */
   const refusedWith = async (files?: BundleFiles): Promise<string> => {
@@ -127,7 +127,7 @@ describe("system/certificates", function () {
       servername: PEERS.provider.host,
       files,
     });
-    expect(await exchangeRaw(socket, request())).to.contain("ERROR_CODE_ACCESS_DENIED");
+    expect(await exchangeRaw(socket, request())).to.contain("ERROR_CODE_ACCESS_TOKEN_MISSING");
   });
 
   it("goes on serving the right ones meanwhile", async () => {

@@ -10,17 +10,27 @@ import { Processes, type Line, type Running } from "../../demo/processes.js";
 import { call } from "../support/call.js";
 import { until } from "../support/until.js";
 
+const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const DEMO = fileURLToPath(new URL("../../dist/demo/main.js", import.meta.url));
 const STORY_MS = 60_000;
 const STEPS = [
   "certificates",
-  "announcement",
+  "processes",
+  "publication",
   "discovery",
+  "access",
   "exchange",
   "records",
   "refusal",
+  "delegation",
   "without-directory",
+  "revocation",
 ];
+
+const REVOCATION_MS = 5_000;
+const MUNICIPALITY = "00000000000000000001";
+const REGISTER = "00000000000000000002";
+const ADVISER = "00000000000000000003";
 
 interface StepLine {
   readonly step: string;
@@ -67,6 +77,55 @@ describe("system/demo", function () {
     demo.lines.filter((line) => line.stream === stream).map((line) => line.text);
   const steps = (demo: Running): StepLine[] =>
     output(demo, "stdout").map((text) => JSON.parse(text) as StepLine);
+  const detailOf = (demo: Running, name: string): unknown =>
+    steps(demo).find(({ step }) => step === name)?.detail;
+  interface Agreed {
+    readonly grant_hash: string;
+    readonly contract: { readonly signatures: { peer_id: string; kind: string }[] };
+    readonly records: { record: { exchange?: { grant_hash: string; source: object } } }[];
+  }
+  const intentsOf = ({ records }: Agreed) =>
+    records.flatMap(({ record: { exchange } }) => (exchange === undefined ? [] : [exchange]));
+  const signersOf = ({ contract }: Agreed): string[] =>
+    contract.signatures.filter(({ kind }) => kind === "accept").map((each) => each.peer_id);
+
+  // Both logs name the grant of the contract that all have signed; with a delegation, for whom it was.
+  const expectContracts = (demo: Running): void => {
+    const access = detailOf(demo, "access") as Agreed;
+    expect(signersOf(access)).to.have.members([MUNICIPALITY, REGISTER]);
+    expect(intentsOf(detailOf(demo, "records") as Agreed)).to.have.length(2);
+    for (const { grant_hash, source } of intentsOf(detailOf(demo, "records") as Agreed)) {
+      expect(grant_hash).to.equal(access.grant_hash);
+      expect(source).to.deep.equal({ peer_id: MUNICIPALITY });
+    }
+    const delegation = detailOf(demo, "delegation") as Agreed;
+    expect(signersOf(delegation)).to.have.members([MUNICIPALITY, REGISTER, ADVISER]);
+    expect(intentsOf(delegation)).to.have.length(2);
+    for (const { grant_hash, source } of intentsOf(delegation)) {
+      expect(grant_hash).to.equal(delegation.grant_hash);
+      expect(source).to.deep.equal({ peer_id: ADVISER, delegator_id: MUNICIPALITY });
+    }
+  };
+
+  const expectRevocations = (demo: Running): void => {
+    const revocation = detailOf(demo, "revocation") as Record<
+      "by_inway" | "by_outway",
+      Record<string, unknown>
+    >;
+    expect(revocation.by_inway).to.include({
+      ...{ revoked_by: REGISTER, manager_away: MUNICIPALITY },
+      ...{ refused_by: "inway", status: 403 },
+    });
+    expect(revocation.by_outway).to.include({
+      ...{ revoked_by: ADVISER, manager_away: REGISTER },
+      ...{ refused_by: "outway", status: 403 },
+    });
+    for (const { answered_before, refused_after_ms } of Object.values(revocation)) {
+      expect(answered_before).to.be.at.least(1);
+      expect(refused_after_ms).to.be.within(1, REVOCATION_MS);
+    }
+  };
+
   const pidOf = (told: Line, name: string): number => {
     const { processes: list } = told.fields["detail"] as {
       processes: { name: string; pid: number }[];
@@ -85,6 +144,8 @@ describe("system/demo", function () {
       expect(line).to.have.all.keys("step", "ok", "detail");
       expect(line.ok, line.step).to.equal(true);
     }
+    expectContracts(demo);
+    expectRevocations(demo);
     await expectNothingLeft();
   });
 
@@ -97,17 +158,31 @@ describe("system/demo", function () {
     for (const name of ["Gemeente Voorbeeldstad", "Register van Gemeenten (demo)", "Zonder Recht"])
       expect(said.join("\n")).to.include(name);
 
-    const tour = said.slice(said.indexOf("The group stays up. Try it from another terminal:"));
-    const tried = tour
-      .join("\n")
-      .replaceAll("\\\n", "")
-      .matchAll(/^curl (?:-i )?(?:-H 'Host: ([^']+)' +)?'?(http:[^'\s]+)'?$/gm);
+    const tour = said.slice(said.indexOf("Try it from another terminal:"));
+    const copied = tour.join("\n").replaceAll("\\\n", "");
+    const tried = copied.matchAll(/^curl (?:-i )?(?:-H 'Host: ([^']+)' +)?'?(http:[^'\s]+)'?$/gm);
     const statuses: number[] = [];
+    let first = "";
     for (const [, host, url = ""] of tried) {
+      first ||= url;
       const headers = host === undefined ? [] : [["Host", host] as const];
       statuses.push((await call(url, { headers })).status);
     }
     expect(statuses).to.deep.equal([200, 200, 404, 403, 200, 200]);
+
+    const commands = [...copied.matchAll(/^npx schakel (.+)$/gm)].map(([, words = ""]) =>
+      words.split(/ +/).map((word) => word.replaceAll("'", "")),
+    );
+    expect(commands.map(([first, second]) => `${first!} ${second!}`)).to.deep.equal([
+      ...["access revoke", "access request", "access list", "log tail"],
+    ]);
+    for (const [at, words] of commands.entries()) {
+      const { code, stdout, stderr } = await processes.run("schakel", [CLI, ...words]);
+      expect(code, stderr).to.equal(0);
+      expect(stdout, words.join(" ")).to.not.equal("");
+      if (at === 0)
+        await until("the call is refused", async () => (await call(first)).status === 403);
+    }
 
     demo.kill("SIGINT");
     expect(await demo.exited).to.deep.equal({ code: 0, signal: null });
@@ -133,7 +208,7 @@ describe("system/demo", function () {
 
   it("says which process died, ends the story, and leaves nothing behind", async () => {
     const demo = await start("--json");
-    const told = await demo.waitForLine((l) => l.fields["step"] === "announcement", STORY_MS);
+    const told = await demo.waitForLine((l) => l.fields["step"] === "processes", STORY_MS);
     process.kill(pidOf(told, "inway"), "SIGKILL");
     expect((await demo.exited).code).to.equal(1);
     expect(output(demo, "stderr").join("\n")).to.match(/schakel: error: the inway ended/);
@@ -143,7 +218,7 @@ describe("system/demo", function () {
 
   it("leaves no process behind when it is killed itself", async () => {
     const demo = await start("--json");
-    await demo.waitForLine((l) => l.fields["step"] === "announcement", STORY_MS);
+    await demo.waitForLine((l) => l.fields["step"] === "processes", STORY_MS);
     demo.kill("SIGKILL");
     await demo.exited;
     await until("every process has ended", async () => (await processesLeft()).length === 0);

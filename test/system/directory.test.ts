@@ -6,9 +6,15 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { loadBundle } from "../../certs/bundle.js";
+import { loadGroup } from "../../certs/group.js";
+import { contentHash } from "../../contracts/hash.js";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
+import type { PeerId } from "../../core/names.js";
 import { Processes, type Running } from "../../demo/processes.js";
+import { contentOf, publication, signed } from "../support/fsc-contracts.js";
 import { freePort } from "../support/network.js";
+import { PeerManager } from "../support/peer-manager.js";
 import { TestGroup, type TestPeer } from "../support/pki.js";
 import { provoked } from "../support/provoked.js";
 import { schakel } from "../support/schakel.js";
@@ -18,6 +24,7 @@ import { until } from "../support/until.js";
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const HOST = "directory.test";
 const GROUP = "test";
+const RESOLVED = `${HOST}=127.0.0.1,inway.test=127.0.0.1`;
 const DAY_MS = 86_400_000;
 const IDS = {
   directory: "00000000000000000001",
@@ -91,18 +98,46 @@ describe("system/directory", function () {
   let provider: Stranger;
   let other: Stranger;
 
-  const start = async (): Promise<void> => {
+  const start = async (...more: readonly string[]): Promise<void> => {
     const { cert, key } = peers.directory.files;
     directory = await processes.start("directory", [
       ...[CLI, "directory", "--group", group.groupFile, "--cert", cert, "--key", key],
       ...["--data", data, "--listen", `127.0.0.1:${String(port)}`],
       ...["--health-listen", "127.0.0.1:0", "--log-format", "json", "--probe-interval", "1h"],
       ...["--components-per-peer-max", "3", "--components-max", "4"],
-      ...["--watchers-per-peer-max", "1"],
+      ...["--watchers-per-peer-max", "1", ...more],
     ]);
     await directory.waitForLine(({ fields }) => fields["msg"] === "listening", 20_000);
     provider = new Stranger(group, peers.provider, HOST, port);
     other = new Stranger(group, peers.other, HOST, port);
+  };
+  /** Publishes the provider's services, with rules that let its manager be at a port of this machine. */
+  const publish = async (): Promise<void> => {
+    const hosts = new Map([HOST, "inway.test"].map((name) => [name, "127.0.0.1"] as const));
+    const policy = { ports: undefined, privateAddresses: true, hosts };
+    const known = await loadGroup(group.groupFile);
+    const bundle = await loadBundle(peers.provider.files, known);
+    const manager = await PeerManager.start(known, bundle, policy);
+    const to = { peerId: IDS.directory as PeerId, address: { host: HOST, port } };
+    const grants = ["echo", "b.2"].map((name) =>
+      publication({ directory: to.peerId, service: manager.peerId, name }),
+    );
+    await start("--allow-private-addresses", "--allow-any-port", "--resolve", RESOLVED);
+    try {
+      const content = contentOf(known, grants);
+      const submission = await signed(content, bundle);
+      await manager.client.submit(to, "propose", submission, contentHash(content));
+      const query = { cursor: undefined, limit: 10, sortOrder: "ascending" } as const;
+      const wanted = { ...query, peerId: undefined, nameContains: undefined };
+      await until("both services to be published", async () => {
+        return (await manager.client.services(to, wanted)).items.length === 2;
+      });
+    } finally {
+      await manager.close();
+      provider.close();
+      other.close();
+      await directory.stop();
+    }
   };
   const announce = (changes: Message = {}, from = provider): Promise<Message> =>
     from.call("Announce", { announcement: from.sign(announcement(changes)) });
@@ -120,6 +155,7 @@ describe("system/directory", function () {
     };
     data = join(group.dir, "data");
     await mkdir(data);
+    await publish();
     await start();
   });
   afterEach(() => ended.splice(0).forEach((end) => end()));

@@ -9,63 +9,12 @@ import {
 import { once } from "node:events";
 import { v4 } from "uuid";
 import { newTransactionId } from "../../core/names.js";
-import type { Domain, ErrorCode, Location } from "../../core/errors.js";
-import { errorRow } from "../../core/errors.js";
 import type { BundleFiles } from "../../certs/bundle.js";
+import { expectError, fromCall, fromRaw, type Answered } from "../support/answered.js";
 import { connectAsOutway, exchangeRaw } from "../support/as-outway.js";
 import { call, sendRaw } from "../support/call.js";
 import { Network, PEERS, freePort } from "../support/network.js";
-import { provoked } from "../support/provoked.js";
 import { until } from "../support/until.js";
-
-interface Answered {
-  readonly status: number;
-  readonly code: string;
-  readonly body: Record<string, unknown>;
-}
-
-const fromRaw = (text: string): Answered => {
-  const [head = "", body = ""] = text.split("\r\n\r\n");
-  return {
-    status: Number(/^HTTP\/1\.1 ([0-9]{3})/.exec(head)?.[1]),
-    code: /^fsc-error-code: (.*)$/im.exec(head)?.[1] ?? "",
-    body: JSON.parse(body.replace(/^[0-9a-f]+\r\n/i, "").replace(/\r\n0.*$/s, "")) as Record<
-      string,
-      unknown
-    >,
-  };
-};
-
-const fromCall = async (
-  url: string,
-  options: Parameters<typeof call>[1] = {},
-): Promise<Answered> => {
-  const answer = await call(url, options);
-  return {
-    status: answer.status,
-    code: String(answer.headers["fsc-error-code"]),
-    body: answer.json(),
-  };
-};
-
-const expectError = (
-  answered: Answered,
-  code: ErrorCode,
-  domain: Domain,
-): Record<string, unknown> => {
-  const row = errorRow(code);
-  const location: Location | undefined = row.at[domain];
-  expect(answered.code).to.equal(code);
-  expect(answered.status).to.equal(row.status);
-  expect(answered.body).to.include({
-    code,
-    domain: `ERROR_DOMAIN_${domain.toUpperCase()}`,
-    location,
-    hint: row.hint,
-  });
-  provoked(code);
-  return answered.body;
-};
 
 describe("system/errors", function () {
   this.timeout(60_000);
@@ -74,9 +23,11 @@ describe("system/errors", function () {
   before(async () => {
     const closed = await freePort();
     network = await Network.start({
+      stranger: true,
       services: {
         unreachable: `http://127.0.0.1:${String(closed)}`,
         based: "http://127.0.0.1:1/base/",
+        ended: "http://127.0.0.1:1",
       },
       flags: {
         outway: ["--head-timeout", "1s", "--exchanges-max", "2"],
@@ -224,6 +175,18 @@ describe("system/errors", function () {
       await Promise.all(held);
     });
 
+    it("answers 403 to a peer without a contract, naming its id and its key", async () => {
+      const answered = await until("the stranger to know the service", async () => {
+        const answer = await fromCall(network.url("/denied", "echo", "stranger"));
+        return answer.status === 403 && answer;
+      });
+      const body = expectError(answered, "ERROR_CODE_NO_CONTRACT", "outway");
+      expect(body["message"])
+        .to.contain(PEERS.stranger.peerId)
+        .and.to.match(/[0-9a-f]{64}/);
+      expect(network.source.requests.filter(({ target }) => target === "/denied")).to.be.empty;
+    });
+
     it("answers 503 when it has no catalogue yet", async () => {
       // Nothing listens where this outway looks for the directory.
       const nowhere = ["--resolve", `${PEERS.directory.host}=127.0.0.66`];
@@ -250,8 +213,13 @@ describe("system/errors", function () {
     const head = (lines: readonly string[]): string =>
       ["GET /x HTTP/1.1", "Host: inway", ...lines, "", ""].join("\r\n");
 
+    const authorized = (token: string): readonly string[] => [
+      `Fsc-Authorization: Bearer ${token}`,
+      `Fsc-Transaction-Id: ${newTransactionId()}`,
+    ];
+
     it("answers 400 when the transaction id is missing", async () => {
-      expectError(await ask(head(["Schakel-Service: echo"])), "MISSING_LOG_RECORD_ID", "inway");
+      expectError(await ask(head([])), "MISSING_LOG_RECORD_ID", "inway");
     });
 
     const wrongIds = [
@@ -263,36 +231,24 @@ describe("system/errors", function () {
     for (const ids of wrongIds) {
       it(`answers 400 to the transaction id ${ids.length > 1 ? "sent twice" : String(ids[0])}`, async () => {
         const lines = ids.map((id) => `Fsc-Transaction-Id: ${id}`);
-        expectError(
-          await ask(head(["Schakel-Service: echo", ...lines])),
-          "INVALID_LOG_RECORD_ID",
-          "inway",
-        );
+        expectError(await ask(head(lines)), "INVALID_LOG_RECORD_ID", "inway");
       });
     }
 
-    for (const service of ["nope", "", "..", "a/b"]) {
-      it(`answers 404 to the service "${service}"`, async () => {
-        const lines = [`Schakel-Service: ${service}`, `Fsc-Transaction-Id: ${newTransactionId()}`];
-        const body = expectError(await ask(head(lines)), "ERROR_CODE_SERVICE_NOT_FOUND", "inway");
-        expect(body["choices"]).to.include("echo");
+    it("answers 404 to a token for a service that has ended", async () => {
+      const token = await network.token("ended");
+      const provider = await network.administrator("provider");
+      await provider.call("removeService", { name: "ended" });
+      const body = await until("the inway to hear of it", async () => {
+        const answered = await ask(head([...authorized(token)]));
+        return answered.status === 404 && answered;
       });
-    }
-
-    it("answers 403 to a peer without a grant, naming its id and its key", async () => {
-      const url = `http://127.0.0.1:${String(network.member("stranger").port)}/${PEERS.provider.peerId}/echo/`;
-      await network.untilKnown("stranger").catch(() => undefined);
-      const body = expectError(await fromCall(url), "ERROR_CODE_ACCESS_DENIED", "inway");
-      expect(body["message"])
-        .to.contain(PEERS.stranger.peerId)
-        .and.to.match(/[0-9a-f]{64}/);
-      expect(network.source.requests.filter(({ target }) => target === "/denied")).to.be.empty;
+      expectError(body, "ERROR_CODE_SERVICE_NOT_FOUND", "inway");
     });
 
     it("answers 400 to a dot segment where the source has a path of its own", async () => {
-      const answered = await ask(
-        `GET /a/%2e%2e/b HTTP/1.1\r\nHost: inway\r\nSchakel-Service: based\r\nFsc-Transaction-Id: ${newTransactionId()}\r\n\r\n`,
-      );
+      const lines = authorized(await network.token("based")).join("\r\n");
+      const answered = await ask(`GET /a/%2e%2e/b HTTP/1.1\r\nHost: inway\r\n${lines}\r\n\r\n`);
       expectError(answered, "ERROR_CODE_REQUEST_MALFORMED", "inway");
     });
 
@@ -352,18 +308,6 @@ describe("system/errors between outway and inway", function () {
     await once(server, "close");
   };
 
-  it("answers 503 when the directory sees every inway down", async () => {
-    network.inway.running.kill("SIGKILL");
-    await network.inway.running.exited;
-    const answered = await until("the inway to be seen down", async () => {
-      const answer = await fromCall(network.url("/"));
-      return answer.status === 503 ? answer : undefined;
-    });
-    expectError(answered, "ERROR_CODE_NO_HEALTHY_INWAY", "outway");
-    await network.startInway();
-    await network.untilKnown();
-  });
-
   it("answers 502 when the inway cannot be reached", async () => {
     await network.member("directory").running.stop();
     network.inway.running.kill("SIGKILL");
@@ -397,5 +341,18 @@ describe("system/errors between outway and inway", function () {
     );
     expectError(await fromCall(network.url("/")), "ERROR_CODE_INWAY_ANSWER_INVALID", "outway");
     await stop(server);
+  });
+
+  it("answers 503 when the directory sees every inway down", async () => {
+    await network.startDirectory();
+    await network.startInway();
+    await network.untilKnown();
+    network.inway.running.kill("SIGKILL");
+    await network.inway.running.exited;
+    const answered = await until("the inway to be seen down", async () => {
+      const answer = await fromCall(network.url("/"));
+      return answer.status === 503 ? answer : undefined;
+    });
+    expectError(answered, "ERROR_CODE_NO_HEALTHY_INWAY", "outway");
   });
 });

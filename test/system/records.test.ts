@@ -64,7 +64,11 @@ describe("system/records", function () {
 
   it("says who the client was and which clause let it pass", () => {
     expect(intentsOf(outgoing).get(id)?.exchange.client).to.equal("loopback");
-    expect(intentsOf(incoming).get(id)?.exchange.clause).to.match(/^grants\.yaml/);
+    for (const records of [outgoing, incoming]) {
+      const exchange = intentsOf(records).get(id)?.exchange;
+      expect(exchange?.clause).to.contain(network.contract?.hash);
+      expect(exchange?.grantHash).to.equal(network.grantHash());
+    }
   });
 
   it("has an outcome on both sides with status, bytes and durations", () => {

@@ -97,6 +97,58 @@ export namespace Health {
   export type UNRECOGNIZED = typeof Health.UNRECOGNIZED;
 }
 
+/** PublicationState is the state of a publication contract now (FSC Core 2.0.0, contract states). */
+export const PublicationState = {
+  /** PUBLICATION_STATE_UNSPECIFIED - Not stated: in a request, contracts in any state. */
+  PUBLICATION_STATE_UNSPECIFIED: 0,
+  /** PUBLICATION_STATE_PROPOSED - A party has not decided yet. */
+  PUBLICATION_STATE_PROPOSED: 1,
+  /** PUBLICATION_STATE_VALID - Every party has accepted it: its services are shown from not_before to not_after. */
+  PUBLICATION_STATE_VALID: 2,
+  /** PUBLICATION_STATE_REJECTED - A party has rejected it, or it came to its end undecided. */
+  PUBLICATION_STATE_REJECTED: 3,
+  /** PUBLICATION_STATE_REVOKED - A party has revoked it. */
+  PUBLICATION_STATE_REVOKED: 4,
+  /** PUBLICATION_STATE_EXPIRED - It has come to its end. */
+  PUBLICATION_STATE_EXPIRED: 5,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type PublicationState = typeof PublicationState[keyof typeof PublicationState];
+
+export namespace PublicationState {
+  export type PUBLICATION_STATE_UNSPECIFIED = typeof PublicationState.PUBLICATION_STATE_UNSPECIFIED;
+  export type PUBLICATION_STATE_PROPOSED = typeof PublicationState.PUBLICATION_STATE_PROPOSED;
+  export type PUBLICATION_STATE_VALID = typeof PublicationState.PUBLICATION_STATE_VALID;
+  export type PUBLICATION_STATE_REJECTED = typeof PublicationState.PUBLICATION_STATE_REJECTED;
+  export type PUBLICATION_STATE_REVOKED = typeof PublicationState.PUBLICATION_STATE_REVOKED;
+  export type PUBLICATION_STATE_EXPIRED = typeof PublicationState.PUBLICATION_STATE_EXPIRED;
+  export type UNRECOGNIZED = typeof PublicationState.UNRECOGNIZED;
+}
+
+/** PublicationDecision is what the directory decides about a publication contract. */
+export const PublicationDecision = {
+  /** PUBLICATION_DECISION_UNSPECIFIED - Not stated. Receivers refuse it. */
+  PUBLICATION_DECISION_UNSPECIFIED: 0,
+  /** PUBLICATION_DECISION_APPROVE - The directory accepts it. */
+  PUBLICATION_DECISION_APPROVE: 1,
+  /** PUBLICATION_DECISION_REJECT - The directory rejects it; it must not be valid yet. */
+  PUBLICATION_DECISION_REJECT: 2,
+  /** PUBLICATION_DECISION_REVOKE - The directory revokes it: its services are shown no longer. */
+  PUBLICATION_DECISION_REVOKE: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type PublicationDecision = typeof PublicationDecision[keyof typeof PublicationDecision];
+
+export namespace PublicationDecision {
+  export type PUBLICATION_DECISION_UNSPECIFIED = typeof PublicationDecision.PUBLICATION_DECISION_UNSPECIFIED;
+  export type PUBLICATION_DECISION_APPROVE = typeof PublicationDecision.PUBLICATION_DECISION_APPROVE;
+  export type PUBLICATION_DECISION_REJECT = typeof PublicationDecision.PUBLICATION_DECISION_REJECT;
+  export type PUBLICATION_DECISION_REVOKE = typeof PublicationDecision.PUBLICATION_DECISION_REVOKE;
+  export type UNRECOGNIZED = typeof PublicationDecision.UNRECOGNIZED;
+}
+
 /**
  * Announcement is what a component of a peer says of itself. It is never sent as a message of its own:
  * it travels as the exact bytes that the peer signed (SignedAnnouncement.announcement).
@@ -334,6 +386,80 @@ export interface GetServiceRequest {
 export interface GetServiceResponse {
   /** The service. */
   service?: ListedService | undefined;
+}
+
+/** ListPublicationsRequest asks for one page of publication contracts. */
+export interface ListPublicationsRequest {
+  /** The group. */
+  groupId: string;
+  /** Only contracts in this state. */
+  state: PublicationState;
+  /** Only contracts that wait for the directory's decision. */
+  waiting: boolean;
+  /** At most how many, 1 to 1000; 0 means 100. */
+  pageSize: number;
+  /** The next_page_token of the page before; empty for the first. */
+  pageToken: string;
+}
+
+/** ListPublicationsResponse is one page of publication contracts. */
+export interface ListPublicationsResponse {
+  /** The contracts. */
+  publications: Publication[];
+  /** Give this as page_token to go on; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Publication is one publication contract. */
+export interface Publication {
+  /** The hash of the contract's content, by which it is decided about. */
+  contractHash: string;
+  /** Its state now. */
+  state: PublicationState;
+  /** Whether the directory has not decided about it yet. */
+  waiting: boolean;
+  /** What it publishes. */
+  services: PublishedService[];
+  /** From when it counts, in milliseconds since 1970-01-01T00:00:00Z. */
+  notBeforeMs: bigint;
+  /** Until when it counts, in milliseconds since 1970-01-01T00:00:00Z: the second that begins then is its last. */
+  notAfterMs: bigint;
+  /** The peers that have not accepted it, by their ids. */
+  missingPeerIds: string[];
+}
+
+/** PublishedService is a service as a publication contract names it. */
+export interface PublishedService {
+  /** The offering peer's id. */
+  peerId: string;
+  /** The offering peer's name, empty when the directory does not know it. Display only. */
+  peerName: string;
+  /** The service's name. */
+  name: string;
+  /** The protocol, as the contract has it: "PROTOCOL_TCP_HTTP_1.1" or "PROTOCOL_TCP_HTTP_2". */
+  protocol: string;
+  /** The peer in whose name it is published; empty for the offering peer itself. */
+  delegatorPeerId: string;
+}
+
+/** DecidePublicationRequest names a publication contract and what is decided. */
+export interface DecidePublicationRequest {
+  /** The group. */
+  groupId: string;
+  /** The contract's hash, or how it begins: at least 10 characters that begin no other contract's. */
+  contractHash: string;
+  /** The decision. */
+  decision: PublicationDecision;
+}
+
+/** DecidePublicationResponse is what came of it. */
+export interface DecidePublicationResponse {
+  /** The contract as it is now. */
+  publication?:
+    | Publication
+    | undefined;
+  /** False when the directory had decided so before. */
+  changed: boolean;
 }
 
 function createBaseAnnouncement(): Announcement {
@@ -1847,6 +1973,494 @@ export const GetServiceResponse: MessageFns<GetServiceResponse> = {
   },
 };
 
+function createBaseListPublicationsRequest(): ListPublicationsRequest {
+  return { groupId: "", state: 0, waiting: false, pageSize: 0, pageToken: "" };
+}
+
+export const ListPublicationsRequest: MessageFns<ListPublicationsRequest> = {
+  encode(message: ListPublicationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.groupId !== "") {
+      writer.uint32(10).string(message.groupId);
+    }
+    if (message.state !== 0) {
+      writer.uint32(16).int32(message.state);
+    }
+    if (message.waiting !== false) {
+      writer.uint32(24).bool(message.waiting);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(32).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(42).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPublicationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPublicationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waiting = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListPublicationsResponse(): ListPublicationsResponse {
+  return { publications: [], nextPageToken: "" };
+}
+
+export const ListPublicationsResponse: MessageFns<ListPublicationsResponse> = {
+  encode(message: ListPublicationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.publications) {
+      Publication.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPublicationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPublicationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publications.push(Publication.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePublication(): Publication {
+  return {
+    contractHash: "",
+    state: 0,
+    waiting: false,
+    services: [],
+    notBeforeMs: 0n,
+    notAfterMs: 0n,
+    missingPeerIds: [],
+  };
+}
+
+export const Publication: MessageFns<Publication> = {
+  encode(message: Publication, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contractHash !== "") {
+      writer.uint32(10).string(message.contractHash);
+    }
+    if (message.state !== 0) {
+      writer.uint32(16).int32(message.state);
+    }
+    if (message.waiting !== false) {
+      writer.uint32(24).bool(message.waiting);
+    }
+    for (const v of message.services) {
+      PublishedService.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.notBeforeMs !== 0n) {
+      if (BigInt.asUintN(64, message.notBeforeMs) !== message.notBeforeMs) {
+        throw new globalThis.Error("value provided for field message.notBeforeMs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.notBeforeMs);
+    }
+    if (message.notAfterMs !== 0n) {
+      if (BigInt.asUintN(64, message.notAfterMs) !== message.notAfterMs) {
+        throw new globalThis.Error("value provided for field message.notAfterMs of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.notAfterMs);
+    }
+    for (const v of message.missingPeerIds) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Publication {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePublication();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contractHash = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waiting = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.services.push(PublishedService.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.notBeforeMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.notAfterMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.missingPeerIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePublishedService(): PublishedService {
+  return { peerId: "", peerName: "", name: "", protocol: "", delegatorPeerId: "" };
+}
+
+export const PublishedService: MessageFns<PublishedService> = {
+  encode(message: PublishedService, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.peerId !== "") {
+      writer.uint32(10).string(message.peerId);
+    }
+    if (message.peerName !== "") {
+      writer.uint32(18).string(message.peerName);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.protocol !== "") {
+      writer.uint32(34).string(message.protocol);
+    }
+    if (message.delegatorPeerId !== "") {
+      writer.uint32(42).string(message.delegatorPeerId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PublishedService {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePublishedService();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.peerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peerName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.protocol = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.delegatorPeerId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDecidePublicationRequest(): DecidePublicationRequest {
+  return { groupId: "", contractHash: "", decision: 0 };
+}
+
+export const DecidePublicationRequest: MessageFns<DecidePublicationRequest> = {
+  encode(message: DecidePublicationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.groupId !== "") {
+      writer.uint32(10).string(message.groupId);
+    }
+    if (message.contractHash !== "") {
+      writer.uint32(18).string(message.contractHash);
+    }
+    if (message.decision !== 0) {
+      writer.uint32(24).int32(message.decision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DecidePublicationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecidePublicationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.contractHash = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.decision = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDecidePublicationResponse(): DecidePublicationResponse {
+  return { publication: undefined, changed: false };
+}
+
+export const DecidePublicationResponse: MessageFns<DecidePublicationResponse> = {
+  encode(message: DecidePublicationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.publication !== undefined) {
+      Publication.encode(message.publication, writer.uint32(10).fork()).join();
+    }
+    if (message.changed !== false) {
+      writer.uint32(16).bool(message.changed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DecidePublicationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecidePublicationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publication = Publication.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.changed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** DirectoryService is the one interface of the directory: peers announce, consumers watch. */
 export type DirectoryServiceService = typeof DirectoryServiceService;
 export const DirectoryServiceService = {
@@ -1909,7 +2523,10 @@ export const DirectoryServiceService = {
     responseSerialize: (value: ListPeersResponse): Buffer => Buffer.from(ListPeersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListPeersResponse => ListPeersResponse.decode(value),
   },
-  /** ListServices lists the services that at least one live inway offers, ordered by peer id and name. */
+  /**
+   * ListServices lists the services that a valid publication contract publishes with this directory and at least one
+   * live inway offers, ordered by peer id and name.
+   */
   listServices: {
     path: "/schakel.directory.v1.DirectoryService/ListServices" as const,
     requestStream: false as const,
@@ -1932,6 +2549,37 @@ export const DirectoryServiceService = {
     requestDeserialize: (value: Buffer): GetServiceRequest => GetServiceRequest.decode(value),
     responseSerialize: (value: GetServiceResponse): Buffer => Buffer.from(GetServiceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetServiceResponse => GetServiceResponse.decode(value),
+  },
+  /**
+   * ListPublications lists the publication contracts with this directory, newest first. For the directory's own peer alone.
+   * Refused: ERROR_CODE_ROLE_NOT_ALLOWED.
+   */
+  listPublications: {
+    path: "/schakel.directory.v1.DirectoryService/ListPublications" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListPublicationsRequest): Buffer =>
+      Buffer.from(ListPublicationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListPublicationsRequest => ListPublicationsRequest.decode(value),
+    responseSerialize: (value: ListPublicationsResponse): Buffer =>
+      Buffer.from(ListPublicationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListPublicationsResponse => ListPublicationsResponse.decode(value),
+  },
+  /**
+   * DecidePublication signs a publication contract for the directory: it approves or rejects one that waits, or revokes
+   * one. To have decided so before is no error. For the directory's own peer alone.
+   * Refused: ERROR_CODE_ROLE_NOT_ALLOWED, ERROR_CODE_CONTRACT_NOT_FOUND, ERROR_CODE_CONTRACT_DECIDED.
+   */
+  decidePublication: {
+    path: "/schakel.directory.v1.DirectoryService/DecidePublication" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DecidePublicationRequest): Buffer =>
+      Buffer.from(DecidePublicationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DecidePublicationRequest => DecidePublicationRequest.decode(value),
+    responseSerialize: (value: DecidePublicationResponse): Buffer =>
+      Buffer.from(DecidePublicationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DecidePublicationResponse => DecidePublicationResponse.decode(value),
   },
 } as const;
 
@@ -1961,13 +2609,27 @@ export interface DirectoryServiceServer extends UntypedServiceImplementation {
   watchCatalogue: handleServerStreamingCall<WatchCatalogueRequest, WatchCatalogueResponse>;
   /** ListPeers lists the peers that hold a lease now, ordered by peer id. */
   listPeers: handleUnaryCall<ListPeersRequest, ListPeersResponse>;
-  /** ListServices lists the services that at least one live inway offers, ordered by peer id and name. */
+  /**
+   * ListServices lists the services that a valid publication contract publishes with this directory and at least one
+   * live inway offers, ordered by peer id and name.
+   */
   listServices: handleUnaryCall<ListServicesRequest, ListServicesResponse>;
   /**
    * GetService answers one service with its inways.
    * Refused: ERROR_CODE_PEER_NOT_FOUND, ERROR_CODE_SERVICE_NOT_FOUND.
    */
   getService: handleUnaryCall<GetServiceRequest, GetServiceResponse>;
+  /**
+   * ListPublications lists the publication contracts with this directory, newest first. For the directory's own peer alone.
+   * Refused: ERROR_CODE_ROLE_NOT_ALLOWED.
+   */
+  listPublications: handleUnaryCall<ListPublicationsRequest, ListPublicationsResponse>;
+  /**
+   * DecidePublication signs a publication contract for the directory: it approves or rejects one that waits, or revokes
+   * one. To have decided so before is no error. For the directory's own peer alone.
+   * Refused: ERROR_CODE_ROLE_NOT_ALLOWED, ERROR_CODE_CONTRACT_NOT_FOUND, ERROR_CODE_CONTRACT_DECIDED.
+   */
+  decidePublication: handleUnaryCall<DecidePublicationRequest, DecidePublicationResponse>;
 }
 
 export interface DirectoryServiceClient extends Client {
@@ -2046,7 +2708,10 @@ export interface DirectoryServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListPeersResponse) => void,
   ): ClientUnaryCall;
-  /** ListServices lists the services that at least one live inway offers, ordered by peer id and name. */
+  /**
+   * ListServices lists the services that a valid publication contract publishes with this directory and at least one
+   * live inway offers, ordered by peer id and name.
+   */
   listServices(
     request: ListServicesRequest,
     callback: (error: ServiceError | null, response: ListServicesResponse) => void,
@@ -2080,6 +2745,45 @@ export interface DirectoryServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetServiceResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * ListPublications lists the publication contracts with this directory, newest first. For the directory's own peer alone.
+   * Refused: ERROR_CODE_ROLE_NOT_ALLOWED.
+   */
+  listPublications(
+    request: ListPublicationsRequest,
+    callback: (error: ServiceError | null, response: ListPublicationsResponse) => void,
+  ): ClientUnaryCall;
+  listPublications(
+    request: ListPublicationsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListPublicationsResponse) => void,
+  ): ClientUnaryCall;
+  listPublications(
+    request: ListPublicationsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListPublicationsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * DecidePublication signs a publication contract for the directory: it approves or rejects one that waits, or revokes
+   * one. To have decided so before is no error. For the directory's own peer alone.
+   * Refused: ERROR_CODE_ROLE_NOT_ALLOWED, ERROR_CODE_CONTRACT_NOT_FOUND, ERROR_CODE_CONTRACT_DECIDED.
+   */
+  decidePublication(
+    request: DecidePublicationRequest,
+    callback: (error: ServiceError | null, response: DecidePublicationResponse) => void,
+  ): ClientUnaryCall;
+  decidePublication(
+    request: DecidePublicationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DecidePublicationResponse) => void,
+  ): ClientUnaryCall;
+  decidePublication(
+    request: DecidePublicationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DecidePublicationResponse) => void,
   ): ClientUnaryCall;
 }
 

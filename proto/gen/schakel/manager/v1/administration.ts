@@ -419,6 +419,11 @@ export interface CreateEnrolmentCodeRequest {
   role: string;
   /** The component's name: 1 to 100 characters of a-z, A-Z, 0-9, "-", "." and "_". */
   name: string;
+  /**
+   * DNS names under which others reach it, which its certificate will carry: at most 10. Only for the roles
+   * "outway" and "web", which serve; empty for others, and for an outway on loopback.
+   */
+  hostNames: string[];
 }
 
 /** CreateEnrolmentCodeResponse is the code, shown once. */
@@ -2704,7 +2709,7 @@ export const ListClientsResponse: MessageFns<ListClientsResponse> = {
 };
 
 function createBaseCreateEnrolmentCodeRequest(): CreateEnrolmentCodeRequest {
-  return { role: "", name: "" };
+  return { role: "", name: "", hostNames: [] };
 }
 
 export const CreateEnrolmentCodeRequest: MessageFns<CreateEnrolmentCodeRequest> = {
@@ -2714,6 +2719,9 @@ export const CreateEnrolmentCodeRequest: MessageFns<CreateEnrolmentCodeRequest> 
     }
     if (message.name !== "") {
       writer.uint32(18).string(message.name);
+    }
+    for (const v of message.hostNames) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -2745,6 +2753,14 @@ export const CreateEnrolmentCodeRequest: MessageFns<CreateEnrolmentCodeRequest> 
             }
 
             message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.hostNames.push(reader.string());
             continue;
           }
         }

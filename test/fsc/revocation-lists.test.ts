@@ -1,4 +1,4 @@
-// Checks manager/revocation-lists.ts and manager/fetch-list.ts: what is fetched and what is refused, over real
+// Checks fsc/revocation-lists.ts and fsc/fetch-list.ts: what is fetched and what is refused, over real
 // sockets and from files, and what is left after a restart.
 import { expect } from "chai";
 import { createServer, type RequestListener, type Server } from "node:http";
@@ -15,8 +15,8 @@ import { readRevocationList } from "../../certs/revocation-list.js";
 import type { Clock } from "../../core/clock.js";
 import type { DialPolicy } from "../../core/dial.js";
 import { Lifecycle } from "../../core/lifecycle.js";
-import { fetchList, FetchError } from "../../manager/fetch-list.js";
-import { RevocationLists } from "../../manager/revocation-lists.js";
+import { fetchList, FetchError } from "../../fsc/fetch-list.js";
+import { RevocationLists } from "../../fsc/revocation-lists.js";
 import { LOCAL, Members } from "../support/members.js";
 import { makeOddCa } from "../support/openssl.js";
 import { recordedLog } from "../support/recorded-log.js";
@@ -26,7 +26,7 @@ import { until } from "../support/until.js";
 const DAY_MS = 86_400_000;
 const POLICY: DialPolicy = { ...LOCAL, hosts: new Map([["crl.test", "127.0.0.1"]]) };
 
-describe("manager/revocation-lists", function () {
+describe("fsc/revocation-lists", function () {
   this.timeout(60_000);
   let members: Members;
   let ca: Ca;

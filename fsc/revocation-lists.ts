@@ -1,4 +1,4 @@
-// Keeps the revocation list of every CA in use: fetched well before it ends, checked, kept on disk, and
+// Keeps the revocation list of every CA in use: fetched well before it ends, or when its file changes, checked, kept on disk, and
 // handed to the group, whose every check obeys it.
 import type { X509Certificate } from "node:crypto";
 import { mkdir, readdir } from "node:fs/promises";
@@ -25,7 +25,8 @@ import { writeFileDurably } from "../core/durable-file.js";
 import type { Lifecycle } from "../core/lifecycle.js";
 import type { Log } from "../core/log.js";
 import { repeat } from "../core/retry.js";
-import { ANSWER_BYTES_MAX, fetchList } from "./fetch-list.js";
+import { watchFileChanges } from "../core/watch-file.js";
+import { ANSWER_BYTES_MAX, fetchList, isUrl } from "./fetch-list.js";
 
 /** How long before its end a list is warned about. */
 export const WARNING_MS = 24 * 3_600_000;
@@ -55,6 +56,13 @@ export interface RevocationListing {
   readonly refreshMs?: number | undefined;
 }
 
+/** The sources of a setting: files and URLs, separated by commas; none when it is not set. */
+export const sourcesIn = (setting: string | undefined): readonly string[] =>
+  (setting ?? "")
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "");
+
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : "it cannot be used";
 
@@ -80,14 +88,18 @@ export class RevocationLists {
 
   /**
    * Takes the lists that were kept on disk into use, then begins to fetch. Resolves before anything is fetched:
-   * a server of lists that is away keeps no manager from starting.
+   * a server of lists that is away keeps nobody from starting.
    */
   static async start(listing: RevocationListing): Promise<RevocationLists> {
     const lists = new RevocationLists(listing);
     await lists.#load();
     const { groups, bundles, lifecycle } = listing;
+    // Watched before it is read for the first time, so that no change falls between the two.
+    const files = listing.sources.filter((each) => !isUrl(each));
+    const watched = files.map((path) => watchFileChanges(path, () => lists.#work?.restart()));
     lists.#work = startRestartable((signal) => lists.#run(signal));
     const stops = [
+      ...watched,
       groups.onChange(({ anchors }) => lists.#anchorsChanged(anchors)),
       bundles.onChange(() => lists.#work?.restart()),
     ];
