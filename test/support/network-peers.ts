@@ -3,7 +3,7 @@ import { cp, mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
-import { X509Certificate } from "node:crypto";
+import { randomInt, X509Certificate } from "node:crypto";
 import { identityOf, type PeerIdentity } from "../../certs/identity.js";
 import { peerIdRule, PEER_ID_PATTERN_DEFAULT } from "../../core/names.js";
 import type { GrantData } from "../../contracts/grant.js";
@@ -60,15 +60,31 @@ export const RESOLVE = [
   .map((host) => `${host}=127.0.0.1`)
   .join(",");
 
-/** A port that was free a moment ago. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
+// Below the ports that the kernel gives to whoever asks for any, so that none of those takes one meanwhile.
+const PORTS = { from: 12_000, count: 20_000 } as const;
+const givenPorts = new Set<number>();
+
+const isFree = async (port: number): Promise<boolean> => {
+  const server = createServer();
+  try {
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+  } catch {
+    return false;
+  }
   server.close();
   await once(server, "close");
-  return port;
+  return true;
+};
+
+/** A port that was free a moment ago; never the same twice. */
+export const freePort = async (): Promise<number> => {
+  for (;;) {
+    const port = PORTS.from + randomInt(PORTS.count);
+    if (givenPorts.has(port)) continue;
+    givenPorts.add(port);
+    if (await isFree(port)) return port;
+  }
 };
 
 /** Who a peer of the network is by its certificate. */

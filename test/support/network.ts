@@ -178,13 +178,19 @@ export class Network {
     ]);
   }
 
-  async startInway(name = "inway", port?: number): Promise<Member> {
+  /** @param flags more flags, after all others: the last one of a kind counts */
+  async startInway(name = "inway", port?: number, flags: readonly string[] = []): Promise<Member> {
     const chosen = port ?? (this.inwayPort ||= await freePort());
-    return this.#start(name, "inway", [
-      ...["--name", name, "--listen", `127.0.0.1:${String(chosen)}`],
-      ...["--address", `${PEERS.provider.host}:${String(chosen)}`, "--allow-volatile-log"],
-      ...["--identity", await this.organisations.provider.identity("inway", name)],
-    ]);
+    return this.#start(
+      name,
+      "inway",
+      [
+        ...["--name", name, "--listen", `127.0.0.1:${String(chosen)}`],
+        ...["--address", `${PEERS.provider.host}:${String(chosen)}`, "--allow-volatile-log"],
+        ...["--identity", await this.organisations.provider.identity("inway", name)],
+      ],
+      flags,
+    );
   }
 
   /** Stops the managers of some organisations, or kills them. */

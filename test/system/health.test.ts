@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { call } from "../support/call.js";
 import { Network } from "../support/network.js";
 
-const PROCESSES = ["directory", "inway", "outway"] as const;
+const PROCESSES = ["directory", "manager-provider", "inway", "outway"] as const;
 
 describe("system/health", function () {
   this.timeout(60_000);
@@ -38,6 +38,8 @@ describe("system/health", function () {
     ["outway", /^schakel_log_writable 1$/m],
     ["inway", /^schakel_exchanges_total\{result="complete"\} [1-9]/m],
     ["inway", /^schakel_log_batches_total [1-9]/m],
+    ["outway", /^schakel_state_stale 0$/m],
+    ["inway", /^schakel_state_contracts 1$/m],
     ["inway", /^process_resident_memory_bytes [1-9]/m],
   ];
   for (const [name, line] of counted) {

@@ -116,7 +116,8 @@ describe("system/a certificate that is revoked", function () {
   let list = "";
   before(async () => {
     list = join(temporaryFolder(), "group.crl");
-    network = await Network.start({ flags: { manager: ["--revocation-lists", list] } });
+    const flags = ["--revocation-lists", list];
+    network = await Network.start({ flags: { manager: flags, directory: flags } });
     const { peerId, name, host } = PEERS.consumer;
     second = await network.group.peer({ peerId, name, names: [host, "localhost"] });
     const { cert, key } = second.files;
@@ -169,10 +170,27 @@ describe("system/a certificate that is revoked", function () {
     expect((await call(network.url("/first"))).status).to.equal(200);
   });
 
+  it("ends an outway's streams at the directory, and lets it in there no more", async () => {
+    const { running } = network.member("directory");
+    const says = (message: string) =>
+      running.waitForLine(
+        ({ fields }) => fields["msg"] === message && String(fields["reason"]).includes("revoked"),
+        WITHIN_MS,
+      );
+    await says("connection ended");
+    await says("connection refused");
+  });
+
   it("keeps an outway from calling an inway whose certificate is revoked, on a connection that was open", async () => {
+    // The inway's own, so that the manager's is not meant, which signs the tokens.
+    const { peerId, name, host } = PEERS.provider;
+    const { files } = await network.group.peer({ peerId, name, names: [host] });
+    await network.inway.running.stop();
+    await network.startInway("inway", undefined, ["--cert", files.cert, "--key", files.key]);
+    await network.untilKnown();
     const kept = new KeptConnection(network.url("/kept"));
     expect((await kept.call()).status).to.equal(200);
-    await revoke(network.peers.provider.files.cert);
+    await revoke(files.cert);
     const refused = await firstRefusal(kept);
     expect(refused).to.include({ status: 502, same: true });
     kept.close();
