@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `schakel` command. Only the help texts are loaded here; a command loads its own work when it runs.
 import "./node-version.js";
+import "./young-generation.js";
 import { Command } from "commander";
 import { VERSION } from "../core/version.js";
 import { register as registerAccess } from "./access.js";

@@ -141,7 +141,7 @@ export const CONTROL_ERRORS = {
     at: { manager: "M1", directory: "D1" },
     retry: false,
     text: "no contract with this hash is known",
-    hint: "List the contracts with 'schakel contract list'.",
+    hint: "List the contracts with 'schakel contract list', a directory's with 'schakel directory publications list'.",
   },
   ERROR_CODE_CONTRACT_DECIDED: {
     status: 409,

@@ -8,6 +8,7 @@ import type {
 } from "../catalogue/catalogue.js";
 import { formatAddress } from "../core/address.js";
 import { SchakelError } from "../core/errors.js";
+import type { PeerId } from "../core/names.js";
 import * as wire from "../proto/gen/schakel/directory/v1/directory.js";
 
 const PAGE_SIZE_DEFAULT = 100;
@@ -113,8 +114,15 @@ export const catalogueKey = (key: ComponentKey): wire.CatalogueKey => {
   };
 };
 
-/** A service as lists show it. */
-export const listedService = (found: CatalogueService): wire.ListedService => ({
+/**
+ * A service as lists show it.
+ *
+ * @param delegator the peer in whose name it is published; undefined for the offering peer itself
+ */
+export const listedService = (
+  found: CatalogueService,
+  delegator: PeerId | undefined,
+): wire.ListedService => ({
   peerId: found.peerId,
   peerName: found.peerName,
   service: {
@@ -128,6 +136,7 @@ export const listedService = (found: CatalogueService): wire.ListedService => ({
     health: HEALTH[health],
     version,
   })),
+  delegatorPeerId: delegator ?? "",
 });
 
 /** Every peer as lists show it, ordered by id. */

@@ -12,6 +12,7 @@ import { GrpcServer } from "../core/grpc-server.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
 import { createLog, type Log } from "../core/log.js";
+import type { PeerId, ServiceName } from "../core/names.js";
 import { admittedChain } from "../fsc/admitted-chain.js";
 import type { RevocationLists } from "../fsc/revocation-lists.js";
 import type { FscSchema } from "../fsc/schema.js";
@@ -218,6 +219,8 @@ export const startDirectory = async (
   const parts = {
     ...{ groups: sources.groups, registry, watchers, leaseMs: settings.lease },
     publications: new PublicationMethods({ side: managerSide, clock, log }),
+    delegatorOf: (peer: PeerId, service: ServiceName) =>
+      managerSide.publications.delegatorOf(peer, service),
     announced: directoryMetrics(health.registry, registry, watchers),
   };
   server.grpc.addService(DirectoryServiceService, directoryService(server, parts));

@@ -5,7 +5,7 @@ import { isConnection, serviceDelegator, type GrantData } from "../contracts/gra
 import type { ContentHash } from "../contracts/hash.js";
 import { stateAt } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
-import type { PeerId } from "../core/names.js";
+import type { PeerId, ServiceName } from "../core/names.js";
 import { publishedServices, type Publishing, type ShownService } from "../fsc/services-listing.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 
@@ -96,6 +96,11 @@ export class Publications {
   /** The names of a peer's services that are shown now. */
   of(peer: PeerId): ReadonlySet<string> {
     return this.#shown.get(peer)?.names ?? NONE;
+  }
+
+  /** The peer in whose name a service is shown now; undefined for its own peer, and for one that is not shown. */
+  delegatorOf(peer: PeerId, service: ServiceName): PeerId | undefined {
+    return this.#shown.get(peer)?.services.find(({ name }) => name === service)?.delegator;
   }
 
   /** Every service that is shown now, ordered by peer id and name. */

@@ -1,11 +1,16 @@
 // The methods of the directory's interface (proto/schakel/directory/v1/directory.proto).
 import type { ComponentKind } from "../catalogue/announcement.js";
-import type { Catalogue } from "../catalogue/catalogue.js";
+import type { Catalogue, CatalogueService } from "../catalogue/catalogue.js";
 import type { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { SchakelError } from "../core/errors.js";
 import type { GrpcServer } from "../core/grpc-server.js";
-import { parseComponentName, parseServiceName } from "../core/names.js";
+import {
+  parseComponentName,
+  parseServiceName,
+  type PeerId,
+  type ServiceName,
+} from "../core/names.js";
 import * as wire from "../proto/gen/schakel/directory/v1/directory.js";
 import { listedPeers, listedService, nameContains, page } from "./listing.js";
 import type { PublicationMethods } from "./publication-methods.js";
@@ -25,6 +30,8 @@ export interface DirectoryParts {
   readonly registry: Registry;
   readonly watchers: Watchers;
   readonly publications: PublicationMethods;
+  /** The peer in whose name a service is published; undefined for its own peer. */
+  readonly delegatorOf: (peer: PeerId, service: ServiceName) => PeerId | undefined;
   readonly leaseMs: number;
   /** Counts an announcement by what came of it: "accepted" or the code of the error. */
   readonly announced: (result: string) => void;
@@ -93,7 +100,7 @@ class Methods {
       ({ peerId, service }) => `${peerId}\0${service.name}`,
       request,
     );
-    return { services: items.map(listedService), nextPageToken: next };
+    return { services: items.map((found) => this.#listed(found)), nextPageToken: next };
   }
 
   getService(request: wire.GetServiceRequest): wire.GetServiceResponse {
@@ -113,7 +120,11 @@ class Methods {
         choices: choices.slice(0, CHOICES_MAX),
       });
     }
-    return { service: listedService(found) };
+    return { service: this.#listed(found) };
+  }
+
+  #listed(found: CatalogueService): wire.ListedService {
+    return listedService(found, this.parts.delegatorOf(found.peerId, found.service.name));
   }
 
   get #catalogue(): Catalogue {

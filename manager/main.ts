@@ -105,6 +105,11 @@ const exposeHealth = async (
     problem: () =>
       expired("the internal certificate", source.current.chain[0]?.validToDate, clock.now()),
   });
+  health.addWarning({
+    name: "revocation lists",
+    problem: () =>
+      parts.lists.problems().length === 0 ? undefined : parts.lists.problems().join("; "),
+  });
   managerMetrics(health.registry, {
     contracts: () => state.counts.at(clock.now()),
     deliveriesWaiting: () => state.book.deliveriesWaiting(),

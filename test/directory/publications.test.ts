@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { readFile } from "node:fs/promises";
 import { parseGroup, type Group } from "../../certs/group.js";
 import type { ContractDecision } from "../../contracts/state.js";
-import type { PeerId } from "../../core/names.js";
+import type { PeerId, ServiceName } from "../../core/names.js";
 import { notForDirectory, Publications } from "../../directory/publications.js";
 import type { StoredContract } from "../../fsc/stored-contract.js";
 import {
@@ -145,6 +145,10 @@ describe("directory/publications", () => {
       },
     ]);
     expect(names(OTHER)).to.deep.equal([]);
+    const delegators = ["echo", "other"].map((name) =>
+      publications.delegatorOf(PROVIDER, name as ServiceName),
+    );
+    expect(delegators).to.deep.equal([OTHER, undefined]);
   });
 
   describe("notForDirectory", () => {

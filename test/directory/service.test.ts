@@ -3,7 +3,7 @@ import { expect } from "chai";
 import type { AnnouncementContent } from "../../catalogue/announcement.js";
 import type { Bundle } from "../../certs/bundle.js";
 import type { ErrorCode } from "../../core/errors.js";
-import type { ComponentName } from "../../core/names.js";
+import type { ComponentName, PeerId } from "../../core/names.js";
 import { PublicationMethods } from "../../directory/publication-methods.js";
 import { directoryService } from "../../directory/service.js";
 import { Watchers } from "../../directory/watchers.js";
@@ -53,7 +53,7 @@ describe("directory/service", () => {
       const announced = (result: string): void => void results.push(result);
       const publications = new PublicationMethods({ side, clock, log });
       const parts = { groups, registry, watchers, publications, leaseMs: LEASE_MS, announced };
-      return directoryService(server, parts);
+      return directoryService(server, { ...parts, delegatorOf: () => OTHER as PeerId });
     });
     ended.push(() => served.server.stop());
     const client = async (bundle: Bundle): Promise<DirectoryServiceClient> => {
@@ -190,6 +190,7 @@ describe("directory/service", () => {
         },
         { component: "inway-2", address: "inway.test:8443", health: Health.HEALTH_DOWN, version },
       ],
+      delegatorPeerId: OTHER,
     });
   });
 

@@ -255,7 +255,7 @@ describe(`system/matrix of ${String(PEERS)} peers, ${String(SERVICES)} services 
   it("lets those pass that are valid now, also those that will be revoked or expire", async () => {
     const now = of("valid", "revoked", "expired");
     await inTurns(now, async (cell) => {
-      await until(name(cell), async () => (await throughOutway(cell)).status === 200);
+      await until(name(cell), async () => (await throughOutway(cell)).status === 200, SETTLED_MS);
       const token = await askToken(cell, cell.consumer);
       expect((await atInway(cell, token, cell.consumer)).status, name(cell)).to.equal(200);
       oldTokens.set(cell, token);

@@ -137,7 +137,7 @@ describe("system/publication", function () {
   };
 
   /** Proposes a publication at the provider's manager, as its people do. */
-  const publish = async (name: string): Promise<string> => {
+  const publish = async (name: string, validitySeconds = 86_400n): Promise<string> => {
     const administrator = await network.administrator("provider");
     const service = {
       ...{ name, sourceUrl: "http://127.0.0.1:9", protocol: PROTOCOL, openapiPath: "" },
@@ -146,7 +146,7 @@ describe("system/publication", function () {
     await administrator.call("putService", { service });
     const { contract } = await administrator.call("publishService", {
       ...{ name, directoryPeerId: DIRECTORY.peerId, delegatorPeerId: "" },
-      validitySeconds: 86_400n,
+      validitySeconds,
     });
     if (contract === undefined) throw new Error("the manager answered without a contract");
     return contract.hash;
@@ -188,6 +188,12 @@ describe("system/publication", function () {
     running.kill("SIGKILL");
     await running.exited;
     await restart();
+    await untilShown("echo");
+  });
+
+  it("shows a service no longer when time has ended its contract", async () => {
+    await publish("secret", 6n);
+    await untilShown("echo", "secret");
     await untilShown("echo");
   });
 
@@ -253,6 +259,35 @@ describe("system/publication", function () {
       expect((await other.client.contracts(endpoint, query)).items).to.deep.equal([]);
     });
   }
+
+  it("says in whose name a service is published, once that peer has agreed", async () => {
+    const administrator = await network.administrator("provider");
+    const { contract } = await administrator.call("publishService", {
+      ...{ name: "secret", directoryPeerId: DIRECTORY.peerId, validitySeconds: 3600n },
+      delegatorPeerId: CONSUMER.peerId,
+    });
+    const hash = contract?.hash ?? "";
+    const query = { ...ALL, grantType: undefined, grantHashes: [] };
+    const found = await until(
+      "the delegator to be asked",
+      async () => (await other.client.contracts(endpoint, query)).items[0],
+      WAIT_MS,
+    );
+    expect(await listed()).to.deep.equal(["echo"]);
+    const submission = await signed(found.content, otherBundle);
+    await other.client.submit(endpoint, "accept", submission, contentHash(found.content));
+    await untilShown("echo", "secret");
+    const get = { group_id: GROUP, peer_id: PROVIDER.peerId, service_name: "secret" };
+    const { service } = await provider.call("GetService", get);
+    expect(service).to.have.property("delegator_peer_id", CONSUMER.peerId);
+    const services = { ...ALL, peerId: undefined, nameContains: "secret" };
+    const [shownToManagers] = (await other.client.services(endpoint, services)).items;
+    expect(shownToManagers?.delegator).to.deep.equal({
+      ...{ peerId: CONSUMER.peerId, name: CONSUMER.name },
+    });
+    await revoke(hash);
+    await untilShown("echo");
+  });
 
   it("answers managers that name no protocol, and those that would take HTTP/2 too", async () => {
     for (const alpn of [[], ["h2", "http/1.1"]]) {

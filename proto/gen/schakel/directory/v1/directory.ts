@@ -358,6 +358,8 @@ export interface ListedService {
     | undefined;
   /** The live inways that offer it. */
   inways: ListedInway[];
+  /** The peer in whose name it is published; empty for the offering peer itself. */
+  delegatorPeerId: string;
 }
 
 /** ListedInway is one inway of a listed service. */
@@ -1702,7 +1704,7 @@ export const ListServicesResponse: MessageFns<ListServicesResponse> = {
 };
 
 function createBaseListedService(): ListedService {
-  return { peerId: "", peerName: "", service: undefined, inways: [] };
+  return { peerId: "", peerName: "", service: undefined, inways: [], delegatorPeerId: "" };
 }
 
 export const ListedService: MessageFns<ListedService> = {
@@ -1718,6 +1720,9 @@ export const ListedService: MessageFns<ListedService> = {
     }
     for (const v of message.inways) {
       ListedInway.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.delegatorPeerId !== "") {
+      writer.uint32(42).string(message.delegatorPeerId);
     }
     return writer;
   },
@@ -1765,6 +1770,14 @@ export const ListedService: MessageFns<ListedService> = {
             }
 
             message.inways.push(ListedInway.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.delegatorPeerId = reader.string();
             continue;
           }
         }

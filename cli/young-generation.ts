@@ -1,0 +1,10 @@
+// Evaluated before anything else is imported: later V8 has sized its young generation already.
+import { setFlagsFromString } from "node:v8";
+
+/** How large V8's young generation may become, in MiB. */
+const YOUNG_MIB = 4;
+
+// Bodies pass through inways and outways as buffers that live for a moment. V8 frees them when it collects the
+// young generation, which fills with the small objects beside them alone: a large one keeps a hundred megabytes
+// of dead buffers. A version without the flag says so on standard error and goes on.
+setFlagsFromString(`--scavenger-max-new-space-capacity-mb=${String(YOUNG_MIB)}`);
