@@ -13,6 +13,7 @@ import { dial } from "../../core/dial.js";
 import type { PeerId } from "../../core/names.js";
 import { RemoteError, type ManagerEndpoint } from "../../fsc/manager-interface.js";
 import { SignatureKind } from "../../proto/gen/schakel/manager/v1/administration.js";
+import { ContractStateName } from "../../proto/gen/schakel/manager/v1/administration.js";
 import { contentOf, publication, signed } from "../support/fsc-contracts.js";
 import { contentHash } from "../../contracts/hash.js";
 import { PEERS, RESOLVE } from "../support/network-peers.js";
@@ -374,8 +375,17 @@ describe("system/publication", function () {
     });
 
     it("never shows one that is rejected, and tells its peer", async () => {
-      const unwanted = await publish("secret");
       const administrator = await network.administrator("provider");
+      // Until its peer knows that the first has ended, it would name that one again.
+      await until(
+        "the peer to know of the end of the first",
+        async () => {
+          const { contract } = await administrator.call("getContract", { hash });
+          return contract?.state === ContractStateName.CONTRACT_STATE_NAME_REVOKED;
+        },
+        WAIT_MS,
+      );
+      const unwanted = await publish("secret");
       await until(
         "the contract to come",
         async () => (await publications("list", "--waiting")).stdout.includes(isFirst(unwanted)),
