@@ -240,6 +240,8 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
         failure = error;
       }
     }
+    // They may have moved since the token named them.
+    this.parts.tokens.renewSoon(recorded.given);
     const { peerId, name } = recorded.located;
     throw ranked.every(({ health }) => health === "down") && isUnreachable(failure)
       ? new SchakelError("ERROR_CODE_NO_HEALTHY_INWAY", {

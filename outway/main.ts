@@ -31,6 +31,7 @@ import { listenForClients } from "./listener.js";
 import { runningRefusal } from "./permit.js";
 import { InwayPicker } from "./pick.js";
 import type { OutwaySettings } from "./settings.js";
+import { TokenFile } from "./token-file.js";
 import { Tokens } from "./tokens.js";
 
 /** How often open connections to inways are judged again without any change. */
@@ -78,6 +79,7 @@ const openSources = async (
 
 interface Data {
   readonly state: StateSource;
+  readonly tokens: Tokens;
   readonly watcher: CatalogueWatcher;
   readonly transactionLog: TransactionLog;
   readonly health: Health;
@@ -110,6 +112,7 @@ const openData = async (
     offlineLimitMs: settings.offlineLimit,
   });
   exposeState(health, state);
+  const tokens = await openTokens(settings, { log, lifecycle, clock }, sources, state);
   const file = join(settings.data, "catalogue");
   const watcher = await startWatching({
     groups,
@@ -125,14 +128,21 @@ const openData = async (
     problem: () =>
       watcher.current === undefined ? "no catalogue has been received yet" : undefined,
   });
-  return { state, watcher, transactionLog, health };
+  return { state, tokens, watcher, transactionLog, health };
 };
 
-const createTokens = ({ log, clock }: Running, sources: Sources, { state }: Data): Tokens => {
-  const { groups, bundles, policy } = sources;
+const openTokens = async (
+  { data }: OutwaySettings,
+  { log, lifecycle, clock }: Running,
+  { groups, bundles, policy }: Sources,
+  state: StateSource,
+): Promise<Tokens> => {
+  const file = new TokenFile(join(data, "tokens"), log);
+  lifecycle.onStop("access tokens", () => file.close());
   const asking = { groups, bundles, policy, ownAddress: undefined, clock, log };
-  const tokens = new Tokens({
+  const tokens = await Tokens.open({
     client: openManagerClient(asking),
+    file,
     group: () => groups.current,
     bundle: () => bundles.current,
     state: () => state.require(),
@@ -169,7 +179,7 @@ const createRelay = (
     policy: sources.policy,
     catalogue: () => data.watcher.current,
     state: data.state,
-    tokens: createTokens(running, sources, data),
+    tokens: data.tokens,
     runningGrants: new RunningGrants(data.state, refusalOf(data.state, clock)),
     clock,
     picker: new InwayPicker(clock),

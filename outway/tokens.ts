@@ -1,21 +1,22 @@
 // Access tokens of the providers' managers, asked for with the certificate that the outway uses towards inways. One is
-// kept for each grant and certificate: renewed in good time while the old one is used, one request at a time, and
-// asked for again at once when our certificate changes.
+// kept for each grant and certificate, on disk too: renewed in good time while the old one is used, one request at a
+// time, and asked for again at once when our certificate changes.
 import type { Bundle } from "../certs/bundle.js";
 import type { Group } from "../certs/group.js";
 import type { ComponentState, HeldGrant } from "../component/component-state.js";
 import type { GrantHash } from "../contracts/hash.js";
-import { checkGivenToken } from "../contracts/token-check.js";
+import { checkGivenToken, type TokenVerdict } from "../contracts/token-check.js";
 import type { AccessToken } from "../contracts/token.js";
 import { shown } from "../contracts/shown-text.js";
 import type { Clock } from "../core/clock.js";
 import { SchakelError, toSchakelError } from "../core/errors.js";
 import type { Log } from "../core/log.js";
 import { RemoteError, type ManagerClient } from "../fsc/manager-interface.js";
+import type { StoredToken, TokenFile } from "./token-file.js";
 
 /** A token is not used in the last moments of its life: it has to arrive. */
 const MARGIN_MS = 2_000;
-/** A token that an inway refuses is dropped when it is older than this; another would fare no better before. */
+/** A token that an inway refuses, or whose inways are not there, is replaced when it is older than this; another would fare no better before. */
 const DROP_AGE_MS = 1_000;
 const BACKOFF_FIRST_MS = 1_000;
 const BACKOFF_MAX_MS = 10_000;
@@ -28,6 +29,7 @@ export interface TokenParts {
   readonly bundle: () => Bundle;
   /** Throws ERROR_CODE_STATE_UNAVAILABLE. */
   readonly state: () => ComponentState;
+  readonly file: TokenFile;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -58,8 +60,20 @@ interface Entry {
 /** Gives tokens for grants. */
 export class Tokens {
   readonly #entries = new Map<string, Entry>();
+  /** What lay on disk at the start and has not been asked for yet, unchecked. */
+  readonly #stored: Map<string, StoredToken>;
 
-  constructor(private readonly parts: TokenParts) {}
+  private constructor(
+    private readonly parts: TokenParts,
+    stored: readonly StoredToken[],
+  ) {
+    this.#stored = new Map(stored.map((each) => [nameOf(each.certificate, each.grant), each]));
+  }
+
+  /** Begins with what lies on disk: each token is checked again when it is needed. */
+  static async open(parts: TokenParts): Promise<Tokens> {
+    return new Tokens(parts, await parts.file.read());
+  }
 
   /**
    * The token for a grant and our certificate, from memory when there is one that lasts.
@@ -68,7 +82,7 @@ export class Tokens {
    */
   async tokenFor({ hash }: HeldGrant): Promise<GivenToken> {
     const entry = this.#entry(hash);
-    const { given } = entry;
+    const given = entry.given ?? this.#restored(entry);
     const now = this.parts.clock.now();
     if (given === undefined || now >= given.token.expires * 1000 - MARGIN_MS) {
       return await this.#ask(entry);
@@ -81,7 +95,16 @@ export class Tokens {
   drop({ text, token, givenAt }: GivenToken): void {
     const entry = this.#entries.get(this.#nameOf(token.grantHash));
     if (entry?.given?.text !== text) return;
-    if (this.parts.clock.now() - givenAt >= DROP_AGE_MS) entry.given = undefined;
+    if (this.parts.clock.now() - givenAt < DROP_AGE_MS) return;
+    entry.given = undefined;
+    this.#store();
+  }
+
+  /** Asks for another token while this one stays in use: the inways that it names could not be reached. */
+  renewSoon({ text, token, givenAt }: GivenToken): void {
+    const entry = this.#entries.get(this.#nameOf(token.grantHash));
+    if (entry?.given?.text !== text) return;
+    if (this.parts.clock.now() - givenAt >= DROP_AGE_MS) this.#renew(entry);
   }
 
   /** To be called when our certificate has changed: asks anew for every grant that is in use. */
@@ -92,7 +115,30 @@ export class Tokens {
   }
 
   #nameOf(grant: GrantHash): string {
-    return `${this.parts.bundle().identity.certificateThumbprint} ${grant}`;
+    return nameOf(this.parts.bundle().identity.certificateThumbprint, grant);
+  }
+
+  /** The token that lay on disk, once, if it is right now. */
+  #restored(entry: Entry): GivenToken | undefined {
+    const name = this.#nameOf(entry.grant);
+    const stored = this.#stored.get(name);
+    if (stored === undefined) return undefined;
+    this.#stored.delete(name);
+    const verdict = this.#check(stored.text, entry.grant);
+    if (!verdict.ok) return undefined;
+    entry.given = { text: stored.text, token: verdict.token, givenAt: stored.givenAt };
+    return entry.given;
+  }
+
+  #store(): void {
+    this.parts.file.write(() => [
+      ...this.#stored.values(),
+      ...[...this.#entries.values()].flatMap(({ grant, given }) =>
+        given === undefined
+          ? []
+          : [{ grant, certificate: given.token.certificateThumbprint, ...storedOf(given) }],
+      ),
+    ]);
   }
 
   #entry(grant: GrantHash): Entry {
@@ -131,6 +177,8 @@ export class Tokens {
       const given = await this.#request(entry.grant);
       entry.given = given;
       entry.failure = undefined;
+      this.#stored.delete(this.#nameOf(entry.grant));
+      this.#store();
       return given;
     } catch (thrown) {
       const error = toTokenError(thrown);
@@ -143,29 +191,43 @@ export class Tokens {
   }
 
   async #request(hash: GrantHash): Promise<GivenToken> {
-    const { client, group, bundle, state, clock } = this.parts;
+    const { client, state, clock } = this.parts;
     const { grant } = state().grant(hash) ?? unavailable("the contract is known no more");
-    const { peer_id: peerId, name } = grant.service;
+    const { peer_id: peerId } = grant.service;
     const address = state().managers.get(peerId);
     if (address === undefined) return unavailable(`no manager of peer ${peerId} is known`);
-    const { identity } = bundle();
     const text = await client.token({ peerId, address }, hash);
-    const verdict = checkGivenToken(text, {
-      groupId: group().id,
-      peerIdRule: group().peerIdRule,
-      servicePeerId: peerId,
-      certificateThumbprint: identity.certificateThumbprint,
-      serviceName: name,
-      now: clock.now(),
-      grantHash: hash,
-      outwayPeerId: identity.peerId,
-    });
+    const verdict = this.#check(text, hash);
     if (verdict.ok) return { text, token: verdict.token, givenAt: clock.now() };
     return unavailable(
       `the token that the manager of peer ${peerId} gave is not right: ${verdict.reason}`,
     );
   }
+
+  #check(text: string, hash: GrantHash): TokenVerdict {
+    const { group, bundle, state, clock } = this.parts;
+    const { grant } = state().grant(hash) ?? unavailable("the contract is known no more");
+    const { identity } = bundle();
+    return checkGivenToken(text, {
+      groupId: group().id,
+      peerIdRule: group().peerIdRule,
+      servicePeerId: grant.service.peer_id,
+      certificateThumbprint: identity.certificateThumbprint,
+      serviceName: grant.service.name,
+      now: clock.now(),
+      grantHash: hash,
+      outwayPeerId: identity.peerId,
+    });
+  }
 }
+
+// No thumbprint has a space.
+const nameOf = (certificate: string, grant: string): string => `${certificate} ${grant}`;
+
+const storedOf = ({ text, givenAt }: GivenToken): Pick<StoredToken, "text" | "givenAt"> => ({
+  text,
+  givenAt,
+});
 
 /** From when on another token is asked for: a third of its life is left. */
 const renewalOf = ({ token: { expires }, givenAt }: GivenToken): number =>

@@ -285,11 +285,17 @@ export class Organisation {
     this.#grpc = undefined;
   }
 
+  /** The manager is away for other peers. */
+  async stopAnswering(): Promise<void> {
+    await this.#fsc?.listener.close();
+    await this.#fsc?.server.close();
+    this.#fsc = undefined;
+  }
+
   /** Ends everything. */
   async close(): Promise<void> {
     await this.stopListening();
-    await this.#fsc?.listener.close();
-    await this.#fsc?.server.close();
+    await this.stopAnswering();
     await this.internal.remove();
   }
 
