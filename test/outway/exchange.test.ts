@@ -249,7 +249,7 @@ describe("outway/exchange", function () {
   it("records grant and delegators of an exchange that is refused for want of a token", async () => {
     const { grant } = plane.agree({ delegator: STRANGER });
     await plane.settled();
-    plane.provider.answerToken = () => Promise.reject(new OAuthError("server_error", "no"));
+    plane.provider.answerToken = () => Promise.reject(new OAuthError("unauthorized_client", "no"));
     const answer = await plane.call();
     expect(answer.json()["code"]).to.equal("ERROR_CODE_TOKEN_UNAVAILABLE");
     const id = String(answer.headers["fsc-transaction-id"]);
