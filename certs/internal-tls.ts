@@ -124,6 +124,15 @@ export const checkManager =
 const refused = (reason: string, cause?: unknown): CertificateError =>
   new CertificateError(`the component's certificate is refused: ${reason}`, { cause });
 
+// OpenSSL judges a certificate once, by the root of that moment.
+const judgedBy = new WeakMap<TLSSocket, string>();
+
+const rootHasChanged = (socket: TLSSocket, { anchor }: InternalBundle): boolean => {
+  const root = judgedBy.get(socket) ?? anchor.fingerprint256;
+  judgedBy.set(socket, root);
+  return root !== anchor.fingerprint256;
+};
+
 /**
  * Decides whether whoever connected to a server inside the organisation may go on. To be called when the
  * handshake is done, before anything is read, and again when time has passed.
@@ -131,7 +140,7 @@ const refused = (reason: string, cause?: unknown): CertificateError =>
  * @param now milliseconds since 1970; the machine's clock unless given
  * @returns who it is; undefined when it showed no certificate
  * @throws CertificateError with the reason, safe to log: a certificate that does not lead to the internal
- * CA's root, is not valid now, or names no component
+ * CA's root, is not valid now, or names no component; any when the root is another than at first
  */
 export const admitInternal = (
   socket: TLSSocket,
@@ -145,6 +154,9 @@ export const admitInternal = (
     throw refused(
       `it was issued by (${describeIssuer(certificate)}); it must lead to (${anchor}) and be valid (${code})`,
     );
+  }
+  if (rootHasChanged(socket, bundle)) {
+    throw refused("the internal CA's root is another one since it connected");
   }
   if (now > certificate.validToDate.getTime()) {
     throw refused(`it has expired (it is valid until ${certificate.validToDate.toISOString()})`);

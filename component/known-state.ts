@@ -14,6 +14,8 @@ import { messageOf } from "./write-message.js";
 
 /** How often the disk learns that the manager is still heard: a restart counts the silence from there. */
 const HEARD_WRITE_MS = 5 * 60_000;
+/** How far behind the time on disk the clock may be at a start: clocks are corrected by a little. */
+const SET_BACK_MS_MAX = 60_000;
 
 /** What the known state stands on. */
 export interface KnowingState {
@@ -29,6 +31,8 @@ export interface KnowingState {
 interface Heard {
   readonly now: number;
   readonly monotonic: number;
+  /** Whether it was before this process began, so that only the clock can tell how long ago. */
+  readonly before: boolean;
 }
 
 const sameKeys = (a: TokenSigners, b: TokenSigners): boolean =>
@@ -69,11 +73,15 @@ export class KnownState {
     return this.#current;
   }
 
-  /** How long nothing has been heard of the manager, in milliseconds; undefined when nothing ever was. */
+  /**
+   * How long nothing has been heard of the manager, in milliseconds; undefined when nothing ever was, infinite
+   * when nobody can know, since the clock has been set back from what the disk says.
+   */
   get silenceMs(): number | undefined {
     const { clock } = this.#with;
     if (this.#heard === undefined) return undefined;
-    const { now, monotonic } = this.#heard;
+    const { now, monotonic, before } = this.#heard;
+    if (before && clock.now() + SET_BACK_MS_MAX < now) return Infinity;
     return Math.max(0, clock.now() - now, clock.monotonic() - monotonic);
   }
 
@@ -144,7 +152,7 @@ export class KnownState {
       throw new Error("the state is of another group, peer or component");
     }
     const silentMs = Math.max(0, clock.now() - stored.heardAt);
-    this.#heard = { now: clock.now() - silentMs, monotonic: clock.monotonic() - silentMs };
+    this.#heard = { now: stored.heardAt, monotonic: clock.monotonic() - silentMs, before: true };
     this.#use(applied(NOTHING, stored.message, this.#reading()));
     log.info({ silentMs, contracts: this.#current?.contracts.size }, "the stored state is in use");
   }
@@ -166,7 +174,7 @@ export class KnownState {
 
   #hear(): void {
     const { clock } = this.#with;
-    this.#heard = { now: clock.now(), monotonic: clock.monotonic() };
+    this.#heard = { now: clock.now(), monotonic: clock.monotonic(), before: false };
     if (this.#held !== undefined && this.#heard.monotonic - this.#heardWritten > HEARD_WRITE_MS) {
       this.#write(this.#held, this.#heard);
     }
@@ -206,11 +214,15 @@ export class KnownState {
     for (const listener of this.#listeners) listener(state);
   }
 
-  #write(held: Held, { now, monotonic }: Heard): void {
-    this.#heardWritten = monotonic;
+  #write(held: Held, heard: Heard): void {
+    const { clock } = this.#with;
+    this.#heardWritten = heard.monotonic;
+    // When the clock has been set back meanwhile, the silence still counts after a restart.
+    const silent = clock.now() - (clock.monotonic() - heard.monotonic);
+    const heardAt = this.silenceMs === Infinity ? heard.now : Math.min(heard.now, silent);
     this.#file.write(() => ({
       ...this.#owner,
-      heardAt: Math.floor(now),
+      heardAt: Math.max(0, Math.floor(heardAt)),
       message: messageOf(held),
     }));
   }

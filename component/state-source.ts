@@ -106,7 +106,7 @@ export class StateSource {
     throw new SchakelError("ERROR_CODE_STATE_UNAVAILABLE", { detail: problem ?? "none has come" });
   }
 
-  /** How long nothing has been heard of the manager, in milliseconds; undefined when nothing ever was. */
+  /** How long nothing has been heard of the manager, in milliseconds: infinite when nobody can know, undefined when nothing ever was. */
   get silenceMs(): number | undefined {
     return this.#known.silenceMs;
   }
@@ -204,4 +204,7 @@ export class StateSource {
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
-const seconds = (ms: number): string => `${String(Math.round(ms / 1000))} s`;
+const seconds = (ms: number): string =>
+  Number.isFinite(ms)
+    ? `${String(Math.round(ms / 1000))} s`
+    : "nobody knows how long, since the clock has been set back";

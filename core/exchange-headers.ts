@@ -50,6 +50,9 @@ const OF_USER = comparable(
   HEADER.subjectIdentifier,
 );
 
+/** What a record takes from a head: a trailer comes too late for it. */
+const RECORDED = comparable(HEADER.dataSubject, HEADER.processId, HEADER.dataElements);
+
 const FORWARDED = comparable("Forwarded", "Via");
 
 /** Whether Schakel alone may set this header (name in any spelling). */
@@ -70,4 +73,5 @@ export const isForwarded = (name: string): boolean => {
 /** Whether a trailer field may pass, in either direction: none that routes or has a meaning to us. */
 export const mayBeTrailer = (name: string): boolean =>
   comparableName(name) !== "host" &&
+  !RECORDED.has(comparableName(name)) &&
   ![isOurs, isForOutway, isForwarded, isOfUser].some((hasMeaning) => hasMeaning(name));

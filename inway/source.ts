@@ -41,7 +41,8 @@ export const sourceTarget = (service: OfferedService, timeouts: SourceTimeouts):
   idleTimeoutMs: timeouts.idleTimeout,
 });
 
-const DOT_SEGMENT = /^(\.|%2e){1,2}$/i;
+// Some sources take off what follows ";" in a segment before they look at it.
+const DOT_SEGMENT = /^(\.|%2e){1,2}(?:$|;|%3b)/i;
 
 /**
  * The target that the source gets: what the client put after the service name, byte for byte, behind

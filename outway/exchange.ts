@@ -122,9 +122,10 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       found({ client: client.name });
       const permitted = this.#permit(request, client, found);
       running = parts.runningGrants.begin(permitted.grant.hash);
+      // Before the token: a refusal for want of one names the grant too.
+      entry = underGrant(entry, permitted.grant);
       const { given, bundle } = await this.#token(permitted.grant);
-      const personal = personalOf(permitted.path, headers);
-      entry = { ...underGrant(entry, permitted.grant), personal };
+      entry = { ...entry, personal: personalOf(permitted.path, headers) };
 
       intent = await parts.transactionLog.intent(entry);
       const { signal } = running;

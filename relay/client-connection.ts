@@ -33,6 +33,9 @@ interface Unreadable {
   readonly head?: Partial<RequestHead>;
 }
 
+// node:http keeps each of them, with its head, as long as the connection lives.
+const IGNORED_MAX = 256;
+
 /** Owns the socket from its acceptance to its end. */
 export class ClientConnection<C> {
   // In the order of arrival; at most one is unreadable, and then it is the last.
@@ -46,6 +49,7 @@ export class ClientConnection<C> {
   #last = false;
   #lingering = false;
   #gone = false;
+  #ignored = 0;
   #quietSince = performance.now();
   #quietBytes: number;
   #headSince: number | undefined;
@@ -62,6 +66,8 @@ export class ClientConnection<C> {
     // node:http ends a connection by destroying it, which resets it when the client is still sending.
     Object.defineProperty(socket, "destroySoon", { value: () => this.#linger() });
     if (socket instanceof Socket) socket.setNoDelay(true);
+    // After a CONNECT node:http listens no more, and a reset would end the process.
+    socket.on("error", () => undefined);
     socket.on("end", () => {
       this.#leave();
       if (!this.#lingering) socket.destroy();
@@ -77,6 +83,8 @@ export class ClientConnection<C> {
     const client = new ClientSide(request, response, this.socket, () => this.#mayStayOpen());
     if (this.#deaf || this.#last || this.served.draining()) {
       client.discardBody();
+      this.#ignored += 1;
+      if (this.#ignored > IGNORED_MAX) this.destroy();
       return;
     }
     this.#newest = client;

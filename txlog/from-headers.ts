@@ -1,14 +1,15 @@
 // What a record takes from a request's headers.
-import { HEADER } from "../core/exchange-headers.js";
+import { comparableName, HEADER } from "../core/exchange-headers.js";
 import { parseDataSubjects } from "./data-subjects.js";
 import type { PersonalEntry } from "./entry.js";
 
 type HeaderLines = readonly (readonly [name: string, value: string])[];
 
 const one = (headers: HeaderLines, name: string): string | undefined => {
-  const wanted = name.toLowerCase();
+  const wanted = comparableName(name);
+  // A source may read "_" as "-": what it would take for the header must stand in the record.
   const values = headers
-    .filter(([found]) => found.toLowerCase() === wanted)
+    .filter(([found]) => found.length === wanted.length && comparableName(found) === wanted)
     .map(([, value]) => value);
   return values.length === 0 ? undefined : values.join(", ");
 };

@@ -209,6 +209,18 @@ describe("certs/internal-tls", function () {
     socket.destroy();
   });
 
+  it("refuses a certificate that was judged by a root which is no longer ours", async () => {
+    const inway = await ours.bundle("inway", "moved");
+    const before = server.sockets.length;
+    const socket = connect({ port, ...shown(inway), rejectUnauthorized: false });
+    socket.on("error", () => undefined);
+    const accepted = await until("the socket", () => server.sockets[before]);
+    const replaced = await theirs.bundle("manager", "manager");
+    expect(admitInternal(accepted, manager)?.name).to.equal("moved");
+    expect(() => admitInternal(accepted, replaced)).to.throw(/root is another one/);
+    socket.destroy();
+  });
+
   it("lets in whoever shows no certificate, as nobody", async () => {
     expect(await verdictOn({})).to.deep.equal({ admitted: undefined });
   });

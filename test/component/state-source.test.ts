@@ -403,6 +403,32 @@ describe("component/state-source", function () {
       expectNothing(source, /silent for/);
     });
 
+    it("counts the silence from before a restart also when the clock was set back", async () => {
+      const { source, lifecycle } = await open();
+      await received(source);
+      organisation.beats = false;
+      clock.advance(HOUR_MS - 1_000);
+      clock.jump(-2 * HOUR_MS);
+      await lifecycle.stop();
+      await organisation.stopListening();
+      const { source: next } = await open();
+      next.require();
+      clock.advance(2_000);
+      expectNothing(next, /silent for 3601 s/);
+    });
+
+    it("works by nothing while the clock is behind what the disk says", async () => {
+      await stored();
+      clock.jump(-HOUR_MS);
+      const first = await open();
+      expectNothing(first.source, /the clock has been set back/);
+      await first.lifecycle.stop();
+      const { source } = await open();
+      expectNothing(source, /the clock has been set back/);
+      clock.jump(HOUR_MS);
+      source.require();
+    });
+
     it("takes nothing of another peer's, another component's or another version", async () => {
       await stored();
       const { source } = await open({ role: "outway" });

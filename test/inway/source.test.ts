@@ -27,6 +27,7 @@ describe("inway/source", () => {
     ["/a/...", "/base/v1/a/..."],
     ["/a..b/.c", "/base/v1/a..b/.c"],
     ["//a", "/base/v1//a"],
+    ["/a;..;b", "/base/v1/a;..;b"],
   ] as const;
   for (const [target, expected] of allowed) {
     it(`puts the source's path before ${target}`, () => {
@@ -47,6 +48,10 @@ describe("inway/source", () => {
     "/a\\..\\b",
     "/a%5c..",
     "/..?x",
+    "/..;/a",
+    "/a/..;x=y/b",
+    "/%2e%2e%3b/a",
+    "/.;",
   ]) {
     it(`refuses ${target} behind the source's path`, () => {
       expect(() => sourcePath(based, target))

@@ -246,6 +246,25 @@ describe("outway/exchange", function () {
     }
   });
 
+  it("records grant and delegators of an exchange that is refused for want of a token", async () => {
+    const { grant } = plane.agree({ delegator: STRANGER });
+    await plane.settled();
+    plane.provider.answerToken = () => Promise.reject(new OAuthError("unauthorized_client", "no"));
+    const answer = await plane.call();
+    expect(answer.json()["code"]).to.equal("ERROR_CODE_TOKEN_UNAVAILABLE");
+    const id = String(answer.headers["fsc-transaction-id"]);
+    const exchange = await until("its refusal is recorded", async () => {
+      const records = await recordsOf(join(plane.outway.data, "log"));
+      return records
+        .filter((record) => record.kind === "refusal")
+        .find((record) => record.exchange.transactionId === id)?.exchange;
+    });
+    expect(exchange).to.deep.include({
+      grantHash: grant,
+      source: { peerId: CONSUMER, delegatorId: STRANGER },
+    });
+  });
+
   for (const side of ["consumer", "provider"] as const) {
     it(`refuses the next exchange when the ${side}'s manager knows of a revocation, on an open connection`, async () => {
       const contract = plane.agree();

@@ -1,5 +1,6 @@
 // What passes through a relay, byte for byte.
 import { expect } from "chai";
+import { until } from "../support/until.js";
 import { answering, Bench, RawTarget } from "./bench.js";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -147,6 +148,15 @@ describe("relay/relay", () => {
     expect(client.received.match(/200 OK/g)).to.have.length(4);
     expect(target.received.match(/GET/g)).to.have.length(4);
     expect(client.received).to.match(/Connection: close\r\nContent-Length: 2\r\n\r\nok$/);
+  });
+
+  it("ends a connection that floods it with requests which it does not look at", async () => {
+    await set("", { limits: { pipelinedMax: 3 } });
+    const client = await bench.client("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(400));
+    await client.finished();
+    expect(client.received).to.equal("");
+    await until("no connection is left", () => bench.relay.connections === 0);
+    expect(target.received.match(/GET/g)?.length ?? 0).to.be.at.most(1);
   });
 
   it("closes after a request that says so", async () => {

@@ -2,6 +2,7 @@
 // lets it be seen, and nothing of it reaches the target.
 import { expect } from "chai";
 import type { ErrorCode } from "../../core/errors.js";
+import { until } from "../support/until.js";
 import { answering, Bench, type BenchOptions, type RawTarget } from "./bench.js";
 
 const H = "Host: a\r\n";
@@ -200,6 +201,17 @@ describe("relay/strict-request", () => {
     const client = await bench.client(`CONNECT a:443 HTTP/1.1\r\n${H}\r\n`);
     await client.finished();
     expect(bench.refusedHeads[0]).to.include({ method: "CONNECT", target: "a:443" });
+  });
+
+  it("outlives a client that resets its connection after a CONNECT", async () => {
+    await set();
+    const client = await bench.client(`CONNECT a:443 HTTP/1.1\r\n${H}\r\n`);
+    await client.has("HTTP/1.1 4");
+    client.socket.resetAndDestroy();
+    // The reset has been seen when the relay knows of no connection; unheard it would have ended the process.
+    await until("the connection is gone", () => bench.relay.connections === 0);
+    const next = await bench.client(NEXT);
+    await next.has("200 OK");
   });
 
   for (const [name, refused] of [
