@@ -49,8 +49,9 @@ const linkProblems = (
   });
   const last = chain.at(-1);
   if (last === undefined || anchors.some((anchor) => isIssuedBy(anchor, last))) return broken;
-  const known = anchors.map((anchor) => `(${describeSubject(anchor)})`).join(", ");
-  return [...broken, `the chain stops at (${describeIssuer(last)}), anchors are ${known}`];
+  const names = anchors.map((anchor) => `(${describeSubject(anchor)})`).join(", ");
+  const known = names === "" ? "there are no anchors" : `anchors are ${names}`;
+  return [...broken, `the chain stops at (${describeIssuer(last)}), ${known}`];
 };
 
 const named = (path: readonly X509Certificate[], index: number, problems: string[]): string[] => {

@@ -29,16 +29,21 @@ const PURPOSES = {
   server: "server authentication",
 } as const satisfies Readonly<Record<string, Purpose>>;
 
-const pem = z.string().max(PEM_CHARACTERS_MAX);
+const list = "must be a list of PEM texts";
+const pem = z.string("must be a PEM text").max(PEM_CHARACTERS_MAX);
 
 const schema = z.strictObject({
-  anchors: z.array(pem).max(ANCHORS_MAX),
-  intermediates: z.array(pem).max(ISSUERS_MAX),
+  anchors: z.array(pem, list).max(ANCHORS_MAX),
+  intermediates: z.array(pem, list).max(ISSUERS_MAX),
   leaf: pem,
-  crls: z.array(z.string().max(CRL_BYTES_MAX * 2)).max(LISTS_MAX),
-  time: z.iso.datetime({ offset: true }).regex(/T\d\d:\d\d:\d\d/, "RFC 3339 has seconds"),
+  crls: z.array(z.string("must be a PEM text").max(CRL_BYTES_MAX * 2), list).max(LISTS_MAX),
+  time: z.iso
+    .datetime({ offset: true, error: 'must be a time of RFC 3339, such as "2026-11-24T12:00:00Z"' })
+    .regex(/T\d\d:\d\d:\d\d/, "RFC 3339 has seconds"),
   name: z.string().min(1).max(1000).nullish(),
-  purpose: z.enum(["clientAuth", "serverAuth", "client", "server"]).nullish(),
+  purpose: z
+    .enum(["clientAuth", "serverAuth", "client", "server"], 'must be "clientAuth" or "serverAuth"')
+    .nullish(),
 });
 
 /** A question in the form that is asked for. */

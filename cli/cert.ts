@@ -162,10 +162,10 @@ const verify = async (options: VerifyOptions): Promise<void> => {
     await judgeQuestion();
     return;
   }
-  const missing = (flag: string): never => {
-    throw new UsageError(`required option '${flag} <FILE>' not specified`);
-  };
-  const { group: groupFile = missing("--group"), cert = missing("--cert"), key, name } = options;
+  const { group: groupFile, cert, key, name } = options;
+  if (groupFile === undefined || cert === undefined) {
+    throw new UsageError("without --json both --group <FILE> and --cert <FILE> are needed");
+  }
   const { loadBundle, loadCertificates } = await import("../certs/bundle.js");
   const { loadGroup } = await import("../certs/group.js");
   const group = await loadGroup(groupFile);

@@ -32,6 +32,20 @@ const lines = (kind: "error" | "hint", text: string): string =>
     .map((line) => `schakel: ${kind}: ${line}\n`)
     .join("");
 
+const HELP_HINT = "'--help' shows what is allowed";
+
+/** Has commander tell a wrong use the way `report` does. */
+export const reportsAsWeDo = (program: Command): Command =>
+  program.showHelpAfterError(`schakel: hint: ${HELP_HINT}`).configureOutput({
+    outputError: (text, write) => {
+      write(
+        text
+          .replace(/^error: /, "schakel: error: ")
+          .replace(/^\((Did you mean .*)\)$/m, "schakel: hint: $1"),
+      );
+    },
+  });
+
 /** Writes an error the way every command does. Returns the exit code: 2 for a wrong use, else 1. */
 export const report = (error: unknown): 1 | 2 => {
   const problem = error instanceof Error ? error : new Error(String(error));
@@ -40,9 +54,11 @@ export const report = (error: unknown): 1 | 2 => {
     process.stderr.write(lines("hint", "'--help' lists every setting with what it allows"));
     return 2;
   }
-  const hint = "hint" in problem && typeof problem.hint === "string" ? problem.hint : undefined;
+  const usage = problem instanceof UsageError;
+  const said = "hint" in problem && typeof problem.hint === "string" ? problem.hint : undefined;
+  const hint = said ?? (usage ? HELP_HINT : undefined);
   if (hint !== undefined) process.stderr.write(lines("hint", hint));
-  return problem instanceof UsageError ? 2 : 1;
+  return usage ? 2 : 1;
 };
 
 /** Wraps a command's work: whatever it throws is reported and sets the exit code. */

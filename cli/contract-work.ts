@@ -10,6 +10,8 @@ import { contractTable, contractText, outcomeText } from "./contract-text.js";
 import { print } from "./print.js";
 import type { CliSettings } from "./settings.js";
 import { DECISION_WORDS, type DecisionWord } from "./state-words.js";
+import { WAIT_SECONDS, type WaitOptions } from "./wait-options.js";
+import { waitForValid } from "./waiting.js";
 
 /** What `contract list` is given. */
 export type ListOptions = ContractFilter;
@@ -39,16 +41,23 @@ const readContent = async (file: string): Promise<Buffer> => {
   );
 };
 
-/** Proposes a contract that the user has written. */
-export const propose = async (settings: CliSettings, file: string): Promise<void> => {
+/** Proposes a contract that the user has written, and waits for the others' signatures when asked to. */
+export const propose = async (
+  settings: CliSettings,
+  file: string,
+  { wait, timeout }: WaitOptions,
+): Promise<void> => {
+  if (timeout !== undefined && wait !== true) throw new UsageError("--timeout goes with --wait");
   const content = await readContent(file);
-  await administer(settings, async (ask) => {
-    const { created, ...answer } = await ask("proposeContract", { content });
-    const contract = present(answer.contract);
-    print(settings, { created, contract: contractDocument(contract) }, () =>
-      outcomeText(created ? "Proposed the contract" : "There is a contract already", contract),
-    );
-  });
+  const { created, ...answer } = await administer(settings, (ask) =>
+    ask("proposeContract", { content }),
+  );
+  const proposed = present(answer.contract);
+  const contract =
+    wait === true ? await waitForValid(settings, proposed, timeout ?? WAIT_SECONDS) : proposed;
+  print(settings, { created, contract: contractDocument(contract) }, () =>
+    outcomeText(created ? "Proposed the contract" : "There is a contract already", contract),
+  );
 };
 
 const DONE: Readonly<Record<DecisionWord, string>> = {

@@ -3,11 +3,14 @@ import { Option, type Command } from "commander";
 import type { ListOptions, SignOptions } from "./contract-work.js";
 import { addManaged, managed } from "./managed.js";
 import { STATE_WORDS } from "./state-words.js";
+import { lengthOfTime } from "./times.js";
+import { WAIT_FORM, type WaitOptions } from "./wait-options.js";
 
 const PROPOSE_EXAMPLES = `
 Examples:
   A contract of our own making, from a file or from standard input
     $ schakel contract propose contract.json
+    $ schakel contract propose contract.json --wait
     $ jq '.validity.not_after = 1900000000' contract.json | schakel contract propose -
 
 The file holds the contract's content (FSC Core 2.0.0): group_id, validity, grants and hash_algorithm.
@@ -53,11 +56,13 @@ const registerActs = (contract: Command): void => {
     .command("propose")
     .description("sign a contract of our own making and send it to all parties")
     .argument("<file>", "a JSON file with its content; - for standard input")
+    .option("--wait", "wait until all parties have signed")
+    .option("--timeout <TIME>", WAIT_FORM, lengthOfTime)
     .addHelpText("after", PROPOSE_EXAMPLES);
   addManaged(propose).action(
-    managed(async (settings, file: string) => {
+    managed(async (settings, file: string, options: WaitOptions) => {
       const { propose: work } = await import("./contract-work.js");
-      await work(settings, file);
+      await work(settings, file, options);
     }),
   );
   const sign = contract

@@ -8,6 +8,7 @@ import { register as registerAccess } from "./access.js";
 import { register as registerCa } from "./ca.js";
 import { register as registerCert } from "./cert.js";
 import { register as registerClient } from "./client.js";
+import { reportsAsWeDo } from "./command.js";
 import { register as registerContract } from "./contract.js";
 import { register as registerDirectory } from "./directory.js";
 import { register as registerEnrol } from "./enrol.js";
@@ -21,19 +22,26 @@ import { register as registerOutway } from "./outway.js";
 import { register as registerPeer } from "./peer.js";
 import { register as registerService } from "./service.js";
 
-const program = new Command("schakel")
+const EXAMPLES = `
+Examples:
+  What an organisation runs, from the folder that 'schakel init' has made
+    $ schakel peer --folder utrecht --address api.utrecht.example:8443
+  Ask another organisation for access to a service, and wait for its decision
+    $ schakel access request 00000000000000000002 municipalities --wait
+  What a command takes, with more examples
+    $ schakel access request --help
+`;
+
+const program = reportsAsWeDo(new Command("schakel"))
   .description(
     "A secure exchange network between organisations: inway, outway, directory and a provable log.",
   )
   .version(VERSION, "-V, --version", "print the version")
   .helpOption("-h, --help", "show help")
   .helpCommand(false)
+  .addHelpText("after", EXAMPLES)
   // A command may have a --version of its own: the program's stands before the command.
   .enablePositionalOptions()
-  .showHelpAfterError("(use --help to see what is allowed)")
-  .configureOutput({
-    outputError: (text, write) => write(text.replace(/^error: /, "schakel: error: ")),
-  })
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);
   });

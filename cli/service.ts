@@ -138,7 +138,7 @@ const registerPublish = (service: Command): void => {
 export const register = (program: Command): void => {
   const service = program
     .command("service")
-    .description("our services: add, publish, withdraw, list");
+    .description("our services: add, list, publish, withdraw, remove");
   registerAdd(service);
   registerLook(service);
   registerPublish(service);

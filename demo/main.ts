@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { action, CommandError } from "../cli/command.js";
+import { action, CommandError, reportsAsWeDo } from "../cli/command.js";
 import { describeExit, ProcessError, Processes } from "./processes.js";
 import { reopen } from "./reopen.js";
 import { JsonScreen, TextScreen, type Screen } from "./screen.js";
@@ -105,7 +105,7 @@ const run = async (options: Options): Promise<void> => {
   }
 };
 
-await new Command("npm run demo --")
+await reportsAsWeDo(new Command("npm run demo --"))
   .description(
     "Runs a whole group with fictional organisations on this machine and tells, step by step, how one asks another something.",
   )
@@ -117,9 +117,6 @@ await new Command("npm run demo --")
   .option("--keep", "keep the folder with keys, certificates and logs, and say where it is")
   .addHelpText("after", EXAMPLES)
   .allowExcessArguments(false)
-  .configureOutput({
-    outputError: (text, write) => write(text.replace(/^error: /, "schakel: error: ")),
-  })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .action(action(run))
   .parseAsync();

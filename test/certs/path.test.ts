@@ -71,7 +71,7 @@ describe("certs/path", function () {
         ],
       }),
     ],
-    ["no anchor at all", /the chain stops at/, () => ({ anchors: [] })],
+    ["no anchor at all", /the chain stops at .*, there are no anchors$/, () => ({ anchors: [] })],
     ["a certificate that signed itself", /the chain stops at/, () => leafOf({ issuer: undefined })],
     [
       "a certificate that signed itself and is given as the anchor",

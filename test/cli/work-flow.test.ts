@@ -218,6 +218,10 @@ describe("the work flow on the command line", function () {
       const second = JSON.parse(again.stdout) as Acted;
       expect([first.created, second.created]).to.deep.equal([true, false]);
       expect(second.contract.hash).to.equal(first.contract.hash);
+      const waiting = cli.act(consumer, "contract", "propose", file, "--wait", "--timeout", "1m");
+      await cli.arrives(provider, first.contract.hash, "proposed");
+      await cli.act(provider, "access", "approve", first.contract.hash);
+      expect((await waiting).contract.state).to.equal("valid");
     });
 
     it("lists by state, peer, service, grant type and whose signature is missing", async () => {
