@@ -10,12 +10,15 @@ import { formatAddress } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
 import { dial, type DialPolicy } from "../core/dial.js";
 import type { Log } from "../core/log.js";
+import type { PeerId } from "../core/names.js";
 import type { Registry } from "./registry.js";
 
 const ALPN = "schakel-probe/1";
 const READY = "ready\n";
 const ANSWER_BYTES_MAX = 16;
 const PROBES_MAX = 16;
+/** Inways that let a probe wait for its whole time must not keep those of other peers from being probed. */
+const PROBES_PER_PEER_MAX = 4;
 const TICK_MS = 100;
 
 /** How inways are probed. */
@@ -48,11 +51,11 @@ interface Planned {
   readonly dueAt: number;
 }
 
-/** Probes every live inway at its own interval, a new one at once, at most 16 at a time. */
+/** Probes every live inway at its own interval, a new one at once, at most 16 at a time and 4 of one peer. */
 export class Prober {
   readonly #with: Probing;
   readonly #planned = new Map<ComponentKey, Planned>();
-  readonly #running = new Set<ComponentKey>();
+  readonly #running = new Map<ComponentKey, PeerId>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(probing: Probing) {
@@ -71,18 +74,33 @@ export class Prober {
     for (const key of this.#planned.keys()) {
       if (current.entry(key) === undefined) this.#planned.delete(key);
     }
-    for (const { announcement } of current.entries()) {
+    for (const announcement of this.#due(now)) {
       if (this.#running.size >= PROBES_MAX) return;
-      const { key, inway, sequence } = announcement;
-      if (inway === undefined || this.#running.has(key)) continue;
-      const planned = this.#planned.get(key);
-      if (planned?.sequence === sequence && planned.dueAt > now) continue;
+      const { key, peerId, sequence } = announcement;
+      if (this.#runningOf(peerId) >= PROBES_PER_PEER_MAX) continue;
       // Spread over time, so that inways that came together are not probed together for ever.
       const dueAt = now + this.#with.intervalMs * (0.8 + Math.random() * 0.4);
       this.#planned.set(key, { sequence, dueAt });
-      this.#running.add(key);
+      this.#running.set(key, peerId);
       void this.#probe(announcement).finally(() => this.#running.delete(key));
     }
+  }
+
+  /** What is to be probed now: what is new first, then what has waited longest. */
+  #due(now: number): readonly Announcement[] {
+    const due: { readonly announcement: Announcement; readonly since: number }[] = [];
+    for (const { announcement } of this.#with.registry.current.entries()) {
+      const { key, inway, sequence } = announcement;
+      if (inway === undefined || this.#running.has(key)) continue;
+      const planned = this.#planned.get(key);
+      const since = planned?.sequence === sequence ? planned.dueAt : Number.MIN_SAFE_INTEGER;
+      if (since <= now) due.push({ announcement, since });
+    }
+    return due.sort((a, b) => a.since - b.since).map(({ announcement }) => announcement);
+  }
+
+  #runningOf(peer: PeerId): number {
+    return [...this.#running.values()].filter((each) => each === peer).length;
   }
 
   async #probe(announcement: Announcement): Promise<void> {

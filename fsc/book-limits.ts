@@ -26,6 +26,9 @@ export const BOOK_LIMITS: BookLimits = {
 /** How many items a page may have (FSC Core 2.0.0). */
 export const PAGE_LIMIT_MAX = 1000;
 
+/** How much content a page of contracts holds, in characters, unless a single contract has more: the page ends early. */
+export const PAGE_CONTENT_MAX = 2 * 1024 * 1024;
+
 /** How many hashes, or peer ids, one query may name. */
 export const QUERY_NAMES_MAX = 1000;
 

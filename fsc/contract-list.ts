@@ -1,10 +1,11 @@
 // Finding contracts: pages with filters, by a grant, by the beginning of a hash.
-import type { SelectQueryBuilder } from "kysely";
+import { sql, type SelectQueryBuilder } from "kysely";
 import type { ContentHash, GrantHash, HashedGrant } from "../contracts/hash.js";
 import type { ContractState } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
 import { SchakelError } from "../core/errors.js";
 import type { PeerId } from "../core/names.js";
+import { PAGE_CONTENT_MAX } from "./book-limits.js";
 import { contractsOf } from "./contract-rows.js";
 import type { ContractQuery, Page } from "./manager-interface.js";
 import { checkLimit, checkNames, keyOfCursor, pageOf } from "./page-cursor.js";
@@ -112,6 +113,18 @@ const positionIn = (query: BookQuery): number | undefined => {
   });
 };
 
+interface Sized {
+  readonly position: number;
+  readonly size: number;
+}
+
+/** How many of the first contracts fit into a page: what others brought may be large, and is not read all at once. */
+const fitting = (found: readonly Sized[], limit: number): number => {
+  let content = 0;
+  const end = found.findIndex(({ size }) => (content += size) > PAGE_CONTENT_MAX);
+  return end === -1 ? limit : Math.min(limit, Math.max(1, end));
+};
+
 /** Reads contracts of one group. */
 export class ContractList {
   constructor(
@@ -128,8 +141,8 @@ export class ContractList {
   }
 
   /**
-   * One page, in the order in which contracts were stored here. Grant hashes go before the grant type; all
-   * other filters count together.
+   * One page, in the order in which contracts were stored here; it has fewer than were asked for when they
+   * would be too large together. Grant hashes go before the grant type; all other filters count together.
    *
    * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a limit, cursor or number of hashes that is not allowed
    */
@@ -153,12 +166,23 @@ export class ContractList {
     if (query.state !== undefined) rows = inState(rows, query.state, now);
     const rising = query.sortOrder === "ascending";
     if (after !== undefined) rows = rows.where("position", rising ? ">" : "<", after);
+    const order = rising ? "asc" : "desc";
     const found = await rows
-      .orderBy("position", rising ? "asc" : "desc")
+      .clearSelect()
+      .select(["position", sql<number>`length(fsc_contract.content)`.as("size")])
+      .orderBy("position", order)
       .limit(limit + 1)
       .execute();
-    const { items, nextCursor } = pageOf(found, limit, ({ position }) => String(position));
-    return { items: await contractsOf(this.db, items), nextCursor };
+    const fits = fitting(found, limit);
+    const { items, nextCursor } = pageOf(found, fits, ({ position }) => String(position));
+    return { items: await this.#at(items, order), nextCursor };
+  }
+
+  async #at(places: readonly Sized[], order: "asc" | "desc"): Promise<readonly StoredContract[]> {
+    const positions = places.map(({ position }) => position);
+    if (positions.length === 0) return [];
+    const rows = this.#rows().where("position", "in", positions);
+    return contractsOf(this.db, await rows.orderBy("position", order).execute());
   }
 
   /** The contract that a grant stands in, whatever its state is; undefined when there is none. */

@@ -69,6 +69,8 @@ const ask = (url: URL, socket: Socket, deadline: AbortSignal): Promise<Buffer> =
     });
     asked.once("error", reject);
     asked.once("response", (answer) => void readAnswer(answer).then(resolve, reject));
+    // Without a listener node:http would drop the connection in silence, and we would wait for ever.
+    asked.once("upgrade", () => reject(new Error("it changed the protocol unasked")));
     asked.end();
   });
 

@@ -24,6 +24,10 @@ export interface Listing<T> {
 export const listReply = async <T>(listing: Listing<T>): Promise<Reply> => {
   const { name, limit, isPaged, bytesMax } = listing;
   const { items, nextCursor } = await listing.page(limit);
+  if (!isPaged && nextCursor !== undefined) {
+    const detail = `not all of the ${name} fit into one answer; ask for less at once`;
+    throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", { detail });
+  }
   const reply = jsonReply({
     [name]: items.map(listing.json),
     pagination: { next_cursor: nextCursor ?? "" },

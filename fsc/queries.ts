@@ -63,7 +63,10 @@ export class Parameters {
       const at = pair.indexOf("=");
       const name = decoded(at === -1 ? pair : pair.slice(0, at));
       const value = at === -1 ? "" : decoded(pair.slice(at + 1));
-      this.#values.set(name, [...(this.#values.get(name) ?? []), value]);
+      const values = this.#values.get(name);
+      // Not a copy each time: a query may name one parameter thousands of times.
+      if (values === undefined) this.#values.set(name, [value]);
+      else values.push(value);
     }
   }
 

@@ -196,10 +196,12 @@ export class Components {
 
   #retain(): void {
     const { feed, log } = this.#parts;
+    // Before the contracts are read: one that comes while they are is not taken for one that is gone.
+    const sent = [...this.#open.values()].map(({ stream }) => [stream, stream.sent] as const);
     feed.contracts().then(
       (contracts) => {
         const hashes = new Set(contracts.map(({ hash }) => hash));
-        for (const { stream } of [...this.#open.values()]) stream.retain(hashes);
+        for (const [stream, before] of sent) stream.retain(hashes, before);
       },
       (error: unknown) => log.error({ err: error }, "contracts could not be listed"),
     );

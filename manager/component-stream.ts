@@ -112,9 +112,14 @@ export class ComponentStream {
     this.#pump();
   }
 
-  /** Notes which contracts there still are: those that were sent and are not among them concern the component no longer. */
-  retain(hashes: ReadonlySet<ContentHash>): void {
-    for (const hash of this.#sent) {
+  /** The contracts that the reader has. */
+  get sent(): readonly ContentHash[] {
+    return [...this.#sent];
+  }
+
+  /** Notes which contracts there still are; others of `sent`, as it was before they were looked for, concern the component no longer. */
+  retain(hashes: ReadonlySet<ContentHash>, sent: readonly ContentHash[]): void {
+    for (const hash of sent) {
       if (!hashes.has(hash) && !this.#waiting.has(hash)) this.#removed.add(hash);
     }
     this.#pump();
@@ -166,9 +171,10 @@ export class ComponentStream {
   async #noteManagers(): Promise<void> {
     if (this.#providers.size === 0) return;
     for (const [peerId, address] of await this.parts.feed.managers(this.#providers)) {
-      if (this.#managers.get(peerId) !== formatAddress(address)) {
-        this.#movedManagers.set(peerId, address);
-      }
+      const isKnown = this.#managers.get(peerId) === formatAddress(address);
+      // One that has moved back before the reader heard of it has not moved.
+      if (isKnown) this.#movedManagers.delete(peerId);
+      else this.#movedManagers.set(peerId, address);
     }
   }
 

@@ -198,6 +198,31 @@ describe("directory/probe", () => {
     expect(seen.alpn).to.have.length(3);
   });
 
+  it("probes an inway of another peer while those of one peer let their probes wait", async () => {
+    const waiting = await inway(() => undefined);
+    for (let at = 0; at < 20; at++) {
+      const component = `slow-${String(at)}` as ComponentName;
+      await opened.registry.announce(
+        members.sign({ component, inway: inwayAt("inway.test", waiting.port, "echo") }),
+        members.bundles.provider.identity,
+      );
+    }
+    const bundle = members.bundles.other;
+    const { port } = await inway((socket) => socket.end("ready\n"), { bundle });
+    await opened.registry.announce(
+      members.sign({ inway: inwayAt("inway.other.test", port, "echo") }, bundle),
+      bundle.identity,
+    );
+    probing(LOCAL, 60_000);
+    const key = `${ROLES.other.peerId}/inway/inway-1`;
+    await until(
+      "the other peer's inway",
+      () => opened.registry.current.entry(key)?.health === "up",
+    );
+    await until("the slow ones", () => waiting.seen.alpn.length >= 4);
+    expect(waiting.seen.alpn).to.have.length(4);
+  });
+
   it("probes no outway and nothing that is gone", async () => {
     const { port, seen } = await inway((socket) => socket.end("ready\n"));
     const { identity } = members.bundles.provider;

@@ -1,6 +1,7 @@
 // The contract book from the side of its own organisation: proposing, deciding, finding, delivering, renewing.
 import { expect } from "chai";
 import type { ContractContent } from "../../contracts/content.js";
+import type { GrantData } from "../../contracts/grant.js";
 import { contentHash, type GrantHash } from "../../contracts/hash.js";
 import { SchakelError } from "../../core/errors.js";
 import { Lifecycle } from "../../core/lifecycle.js";
@@ -346,6 +347,27 @@ describe("fsc/contract-book", () => {
       ]);
     }
     expect(await anna.book.findByPrefix("%")).to.deep.equal([]);
+  });
+
+  it("ends a page before contracts that are too large together, and goes on after it", async () => {
+    const hashes: string[] = [];
+    for (const name of ["one", "two", "three"]) {
+      const grant = {
+        ...{ type: "GRANT_TYPE_SERVICE_PUBLICATION", directory: { peer_id: ben.peerId } },
+        service: { peer_id: anna.peerId, name, protocol: "PROTOCOL_TCP_HTTP_1.1" },
+        properties: { note: "x".repeat(900_000) },
+      } as unknown as GrantData;
+      const of = contentFor(certified.group, clock.now(), [grant]);
+      hashes.push((await anna.book.propose(of)).contract.hash);
+    }
+    for (const sortOrder of ["ascending", "descending"] as const) {
+      const first = await anna.book.list({ ...ALL, sortOrder });
+      const rest = await anna.book.list({ ...ALL, sortOrder, cursor: first.nextCursor });
+      const found = [...first.items, ...rest.items].map(({ hash }) => hash);
+      expect(first.items).to.have.length(2);
+      expect(sortOrder === "ascending" ? found : found.reverse()).to.deep.equal(hashes);
+      expect(rest.nextCursor).to.equal(undefined);
+    }
   });
 
   for (const [what, query] of [

@@ -256,6 +256,14 @@ describe("fsc/revocation-lists", function () {
     ],
     ["an error", /it answered 404/, (_, response) => response.writeHead(404).end()],
     [
+      "a change of the protocol",
+      /changed the protocol/,
+      ({ socket }) =>
+        void socket.write(
+          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+        ),
+    ],
+    [
       "an answer that ends early",
       /aborted|ends early/,
       (_, response) => {
