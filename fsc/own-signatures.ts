@@ -136,10 +136,9 @@ export class OwnSignatures {
     const { identity, chain } = bundles.current;
     if (identity.certificateThumbprint === certificateThumbprint) {
       await this.certificates.keep(tx, signer, certificateThumbprint, chain);
-    } else {
-      // The certificate was replaced since this was signed.
-      this.#renewedFor = undefined;
     }
+    // The certificate was replaced since this was signed, or is another one for a while: there is something left.
+    if (certificateThumbprint !== this.#renewedFor) this.#renewedFor = undefined;
     const { content } = contract;
     await queueDeliveries(tx, { hash, content, type, own: signer, now: clock.now() });
     return contract;

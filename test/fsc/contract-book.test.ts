@@ -298,6 +298,21 @@ describe("fsc/contract-book", () => {
     expect(await contentsOf(anna.db)).to.deep.equal(after);
   });
 
+  it("makes again what a certificate signed that was taken back at once", async () => {
+    await anna.book.deliverDue();
+    const first = anna.bundles.current;
+    anna.bundles.replace(certified.bundles[0]![1]!);
+    const { contract } = await anna.book.propose(content());
+    anna.bundles.replace(first);
+    await anna.book.deliverDue();
+    const { certificateThumbprint } = first.identity;
+    for (const each of [anna, ben]) {
+      const held = await each.book.get(contract.hash);
+      expect(held?.signatures).to.have.lengthOf(1);
+      expect(held?.signatures[0]).to.include({ certificateThumbprint });
+    }
+  });
+
   it("finds contracts by all filters, page by page, in both directions", async () => {
     const made: ContractContent[] = [];
     for (const service of ["parking", "waste", "parking"]) {
