@@ -191,7 +191,8 @@ describe("system/errors", function () {
       // Nothing listens where this outway looks for the directory.
       const nowhere = ["--resolve", `${PEERS.directory.host}=127.0.0.66`];
       const fresh = await network.startOutway("fresh", 0, nowhere);
-      const url = `http://127.0.0.1:${String(fresh.port)}/${PEERS.provider.peerId}/echo/`;
+      // No contract names the service: only a catalogue could know it, whenever the manager's word comes.
+      const url = `http://127.0.0.1:${String(fresh.port)}/${PEERS.provider.peerId}/unnamed/`;
       const answered = await fromCall(url);
       await fresh.running.stop();
       expectError(answered, "ERROR_CODE_CATALOGUE_UNAVAILABLE", "outway");
