@@ -22,8 +22,6 @@ import type { ManagerState, Sources, Surroundings } from "./state.js";
 const MESSAGE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 /** Of the time a stop may take, what is left for the database after the calls. */
 const STOP_RESERVE_MS = 1_000;
-/** How often it is looked whether the certificate of an open connection has expired. */
-const RECHECK_MS = 60_000;
 
 /** The running side inside the organisation. */
 export interface InternalSide {
@@ -48,11 +46,7 @@ const createServer = (
     log,
   });
   const unwatch = source.onChange(() => server.reload());
-  const timer = setInterval(() => server.reload(), RECHECK_MS);
-  lifecycle.onStop("internal connections", () => {
-    unwatch();
-    clearInterval(timer);
-  });
+  lifecycle.onStop("internal connections", unwatch);
   return server;
 };
 
