@@ -18,6 +18,7 @@ import type {
 import type * as wire from "../proto/gen/schakel/manager/v1/enrolment.js";
 import { withRole, type InternalCaller } from "./caller.js";
 import type { Enrollee, EnrolmentStore } from "./enrolment-store.js";
+import type { RefusedCertificates } from "./refused-certificates.js";
 
 const CODE_LIFE_MS = 60 * 60_000;
 const CODES_OPEN_MAX = 100;
@@ -32,6 +33,7 @@ const RENEWING: readonly Role[] = ["inway", "outway", "cli"];
 /** What enrolment stands on. */
 export interface EnrolmentParts {
   readonly store: EnrolmentStore;
+  readonly refused: RefusedCertificates;
   readonly ca: Ca;
   readonly clock: Clock;
   readonly log: Log;
@@ -111,19 +113,21 @@ export class Enrolment {
     this.#countAttempt();
     // Before the code is looked at: a faulty request uses none up, and its answer says nothing of a code.
     const publicKey = keyIn(certificateRequest);
-    const enrollee = await this.#parts.store.take(secret, this.#parts.clock.now());
-    if (enrollee === undefined) {
-      this.#parts.log.warn({}, "an enrolment was refused");
-      throw new SchakelError("ERROR_CODE_ENROLMENT_REFUSED");
-    }
-    return this.#answer(enrollee, await this.#issue(enrollee, publicKey));
+    return await this.#parts.refused.inTurn(async () => {
+      const enrollee = await this.#parts.store.take(secret, this.#parts.clock.now());
+      if (enrollee === undefined) {
+        this.#parts.log.warn({}, "an enrolment was refused");
+        throw new SchakelError("ERROR_CODE_ENROLMENT_REFUSED");
+      }
+      return this.#answer(enrollee, await this.#issue(enrollee, publicKey));
+    });
   }
 
   /**
    * Gives a component a new certificate with the role, name and host names of the one it shows.
    *
    * @throws SchakelError ERROR_CODE_ROLE_NOT_ALLOWED, ERROR_CODE_REQUEST_INVALID also before two thirds of
-   * the life of the caller's certificate
+   * the life of the caller's certificate, and when that was revoked
    */
   async renew(
     { certificateRequest }: wire.RenewRequest,
@@ -135,7 +139,13 @@ export class Enrolment {
       const from = new Date(component.renewableFrom).toISOString();
       throw invalid(`the certificate is renewed from two thirds of its life on, which is ${from}`);
     }
-    return this.#answer(component, await this.#issue(component, publicKey));
+    return await this.#parts.refused.inTurn(async () => {
+      // Asked in turn: a connection that is being cut may still have a call under way.
+      if (this.#parts.refused.has(component.certificateThumbprint)) {
+        throw invalid("the certificate was revoked: enrol again with a new code");
+      }
+      return this.#answer(component, await this.#issue(component, publicKey));
+    });
   }
 
   #issue(

@@ -28,6 +28,7 @@ import { Peers } from "./peers.js";
 import { Proposals } from "./proposals.js";
 import { Publications } from "./publications.js";
 import { AccessRules } from "./rules.js";
+import type { RefusedCertificateSchema } from "./refused-certificates.js";
 import { migrateManager, type ManagerSchema } from "./schema.js";
 import { Services } from "./services.js";
 import type { ManagerSettings } from "./settings.js";
@@ -62,8 +63,14 @@ export const openSources = async (
   return { groups, bundles, own: bundles.current.identity.peerId };
 };
 
+type ManagerTables = ManagerSchema &
+  FscSchema &
+  EnrolmentSchema &
+  RefusedCertificateSchema &
+  ComponentSchema;
+
 /** All tables of manager.db. */
-export type ManagerDatabase = Kysely<ManagerSchema & FscSchema & EnrolmentSchema & ComponentSchema>;
+export type ManagerDatabase = Kysely<ManagerTables>;
 
 /** What a manager keeps. */
 export interface ManagerState {
@@ -87,9 +94,7 @@ const openTables = async (
   lifecycle: Lifecycle,
 ): Promise<ManagerDatabase> => {
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const db = openDatabase<ManagerSchema & FscSchema & EnrolmentSchema & ComponentSchema>(
-    join(data, "manager.db"),
-  );
+  const db = openDatabase<ManagerTables>(join(data, "manager.db"));
   lifecycle.onStop("database", () => db.destroy());
   // Kysely's types do not see that a database with more tables is one with fewer.
   await migrateManager(db);
