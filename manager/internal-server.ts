@@ -18,6 +18,7 @@ import { EnrolmentStore } from "./enrolment-store.js";
 import { openOwnIdentity, type OwnIdentity } from "./own-identity.js";
 import { RefusedCertificates } from "./refused-certificates.js";
 import type { ManagerSettings } from "./settings.js";
+import { Strangers } from "./strangers.js";
 import type { ManagerState, Sources, Surroundings } from "./state.js";
 
 /** A content of 1 MiB, and what stands around it. */
@@ -30,18 +31,29 @@ export interface InternalSide {
   readonly address: Address;
   readonly components: Components;
   readonly identity: OwnIdentity;
+  /** How many connections have shown no certificate. */
+  readonly strangers: () => number;
+}
+
+interface Doors {
+  readonly identity: OwnIdentity;
+  readonly refused: RefusedCertificates;
+  readonly strangers: Strangers;
 }
 
 const createServer = (
   settings: ManagerSettings,
-  { source }: OwnIdentity,
-  refused: RefusedCertificates,
+  { identity: { source }, refused, strangers }: Doors,
   { log, clock, lifecycle }: Surroundings,
 ): GrpcServer<InternalCaller> => {
   const server = new GrpcServer<InternalCaller>({
     address: settings.internalListen,
     tls: () => internalServerTls(source.current, ["h2"]),
-    admit: (socket) => refused.admit(admitInternal(socket, source.current, clock.now())),
+    admit: (socket) => {
+      const caller = refused.admit(admitInternal(socket, source.current, clock.now()));
+      if (caller === undefined) strangers.admit(socket);
+      return caller;
+    },
     connectionsMax: settings.connectionsMax,
     messageBytesMax: MESSAGE_BYTES_MAX,
     stopMs: Math.max(0, settings.stopTimeout - STOP_RESERVE_MS),
@@ -102,7 +114,11 @@ export const serveInternally = async (
   };
   const identity = await openOwnIdentity(place, surroundings);
   const refused = await RefusedCertificates.open(state.db);
-  const server = createServer(settings, identity, refused, surroundings);
+  const strangers = new Strangers(
+    { connectionsMax: settings.enrolmentConnectionsMax, timeMs: settings.enrolmentConnectionTime },
+    log,
+  );
+  const server = createServer(settings, { identity, refused, strangers }, surroundings);
   const store = await EnrolmentStore.open(state.db);
   const { ca } = identity;
   const enrolment = new Enrolment({ store, refused, ca, clock, log });
@@ -119,5 +135,5 @@ export const serveInternally = async (
   server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
   const address = await server.listen();
   log.info({ address: formatAddress(address) }, "listening for our own components");
-  return { address, components, identity };
+  return { address, components, identity, strangers: () => strangers.open };
 };
