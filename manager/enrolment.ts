@@ -24,7 +24,8 @@ const CODE_LIFE_MS = 60 * 60_000;
 const CODES_OPEN_MAX = 100;
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
-const ATTEMPTS_PER_MINUTE_MAX = 60;
+/** From one address, and from all of them together. */
+const ATTEMPTS_PER_MINUTE = { each: 60, all: 600 } as const;
 
 /** The roles that a code can be made for. The manager makes its own certificate. */
 export const ENROLLABLE: readonly Role[] = ["inway", "outway", "cli", "web", "client"];
@@ -64,8 +65,8 @@ const hostNamesIn = (role: Role, hostNames: readonly string[]): readonly string[
 /** Codes, and the certificates that they and earlier certificates are exchanged for. */
 export class Enrolment {
   readonly #parts: EnrolmentParts;
-  /** Moments of the last attempts, on the monotonic clock. */
-  #attempts: readonly number[] = [];
+  /** The attempts of the last minute, with their moments on the monotonic clock. */
+  #attempts: readonly { readonly at: number; readonly ip: string }[] = [];
 
   constructor(parts: EnrolmentParts) {
     this.#parts = parts;
@@ -107,10 +108,14 @@ export class Enrolment {
    * Exchanges a code for a certificate. The code is used up before the certificate is made, so that it never
    * gives two.
    *
+   * @param ip who asks: the attempts of one address leave room for those of others
    * @throws SchakelError ERROR_CODE_REQUEST_INVALID, ERROR_CODE_ENROLMENT_REFUSED, ERROR_CODE_LIMIT_EXCEEDED
    */
-  async enrol({ secret, certificateRequest }: wire.EnrolRequest): Promise<wire.EnrolResponse> {
-    this.#countAttempt();
+  async enrol(
+    { secret, certificateRequest }: wire.EnrolRequest,
+    ip: string,
+  ): Promise<wire.EnrolResponse> {
+    this.#countAttempt(ip);
     // Before the code is looked at: a faulty request uses none up, and its answer says nothing of a code.
     const publicKey = keyIn(certificateRequest);
     return await this.#parts.refused.inTurn(async () => {
@@ -168,16 +173,18 @@ export class Enrolment {
     };
   }
 
-  #countAttempt(): void {
+  #countAttempt(ip: string): void {
     const now = this.#parts.clock.monotonic();
-    const recent = this.#attempts.filter((at) => at > now - MINUTE_MS);
+    const recent = this.#attempts.filter(({ at }) => at > now - MINUTE_MS);
     this.#attempts = recent;
-    if (recent.length >= ATTEMPTS_PER_MINUTE_MAX) {
+    const { each, all } = ATTEMPTS_PER_MINUTE;
+    const own = recent.filter((attempt) => attempt.ip === ip).length;
+    if (own >= each || recent.length >= all) {
       throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", {
-        detail: `${String(ATTEMPTS_PER_MINUTE_MAX)} enrolments a minute are taken`,
+        detail: `${String(each)} enrolments a minute are taken from one address, ${String(all)} from all`,
       });
     }
-    this.#attempts = [...recent, now];
+    this.#attempts = [...recent, { at: now, ip }];
   }
 }
 
@@ -186,6 +193,6 @@ export const enrolmentService = (
   server: GrpcServer<InternalCaller>,
   enrolment: Enrolment,
 ): wire.EnrolmentServiceServer => ({
-  enrol: server.unary((request) => enrolment.enrol(request)),
+  enrol: server.unary((request, _caller, _metadata, ip) => enrolment.enrol(request, ip)),
   renew: server.unary((request, caller) => enrolment.renew(request, caller)),
 });

@@ -267,22 +267,6 @@ describe("manager/enrolment", function () {
     expect(certificate.subjectAltName).to.equal(undefined);
   });
 
-  it("takes at most 60 attempts a minute", async () => {
-    const client = await stranger();
-    const attempt = () =>
-      errorOf(
-        answerOf((...rest) =>
-          client.enrol({ secret: Buffer.alloc(16), certificateRequest: Buffer.alloc(0) }, ...rest),
-        ),
-      );
-    for (let count = 0; count < 60; count++) {
-      expect((await attempt()).code).to.equal(status.INVALID_ARGUMENT);
-    }
-    expect(detailsOf(await attempt()).code).to.equal("ERROR_CODE_LIMIT_EXCEEDED");
-    clock.advance(60_000);
-    expect((await attempt()).code).to.equal(status.INVALID_ARGUMENT);
-  });
-
   it("lets 100 codes wait at once, and forgets those that have expired", async () => {
     for (let count = 0; count < 100; count++) await codeFor("inway", `i${String(count)}`);
     const error = await rejection(codeFor("inway", "i"));
