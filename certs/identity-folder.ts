@@ -6,6 +6,7 @@ import { dirname, resolve } from "node:path";
 import { formatAddress, type Address } from "../core/address.js";
 import { syncFolder, writeFileDurably } from "../core/durable-file.js";
 import { systemCode } from "../core/errors.js";
+import { removeLeftovers } from "./identity-leftovers.js";
 import { identityFiles } from "./internal-bundle.js";
 import { writeCertificates } from "./pem.js";
 import { createKeyFile } from "./private-file.js";
@@ -66,7 +67,7 @@ const putInPlace = async (from: string, to: string): Promise<void> => {
 
 /**
  * Makes a new identity folder beside its place and puts the key into it, so that what can fail on disk has
- * failed before anybody is asked for a certificate.
+ * failed before anybody is asked for a certificate. What an earlier try left there is removed.
  *
  * @param path where the folder will be; absent or empty. The folder around it is made when absent
  * @throws IdentityExists when there is anything at the path
@@ -75,6 +76,7 @@ export const prepareIdentity = async (path: string, key: KeyObject): Promise<Pre
   // Without a slash at its end, which would put what is made beside it inside it.
   const dir = resolve(path);
   await checkAbsent(dir);
+  await removeLeftovers(dir);
   await mkdir(dirname(dir), { recursive: true, mode: 0o700 });
   const beside = `${dir}.${randomBytes(6).toString("hex")}.tmp`;
   const paths = identityFiles(beside);

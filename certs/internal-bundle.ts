@@ -7,6 +7,7 @@ import { systemCode } from "../core/errors.js";
 import type { Log } from "../core/log.js";
 import { BundleError } from "./bundle.js";
 import { CHAIN_LENGTH_MAX, isRoot } from "./chain.js";
+import { removeLeftovers } from "./identity-leftovers.js";
 import { internalIdentityOf, type InternalIdentity } from "./internal-identity.js";
 import { internalPathProblems } from "./internal-path.js";
 import { readCertificates, writeCertificates } from "./pem.js";
@@ -174,8 +175,9 @@ export class InternalSource {
     this.#watched = watched;
   }
 
-  /** Loads the folder and begins to follow it. Throws BundleError with every problem at once. */
+  /** Loads the folder and begins to follow it; what is left of one that was not made whole is removed. Throws BundleError with every problem at once. */
   static async open(dir: string, log: Log): Promise<InternalSource> {
+    await removeLeftovers(dir);
     const watched = await Watched.open<InternalBundle>({
       paths: Object.values(identityFiles(dir)),
       read: async (current) => {

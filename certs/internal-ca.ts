@@ -1,14 +1,16 @@
 // The internal CA of an organisation: a CA's folder like any other, whose certificates name components
 // and their roles instead of peers.
-import { createHash, type KeyObject, type X509Certificate } from "node:crypto";
+import { createHash, X509Certificate, type KeyObject } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { isHostName } from "../core/address.js";
 import type { ComponentName } from "../core/names.js";
-import { validFromNow, type Ca } from "./ca.js";
+import { caFiles, validFromNow, type Ca } from "./ca.js";
 import { CertificateError } from "./certificate-error.js";
 import { fieldsOf } from "./certificate-fields.js";
 import type { Purpose } from "./extensions.js";
 import { componentSubject } from "./forge.js";
-import type { Role } from "./internal-identity.js";
+import { internalIdentityOf, type InternalIdentity, type Role } from "./internal-identity.js";
 import { signCertificate } from "./issue.js";
 
 const DAY_MS = 86_400_000;
@@ -86,3 +88,45 @@ export const issueInternal = async (
 /** SHA-256 of a certificate's SubjectPublicKeyInfo: what an enrolment code knows the internal CA by. */
 export const keyHashOf = (certificate: X509Certificate): Buffer =>
   createHash("sha256").update(fieldsOf(certificate).publicKeyInfo).digest();
+
+/** An internal certificate that the CA has issued. */
+export interface IssuedInternal {
+  readonly identity: InternalIdentity;
+  /** Upper-case hexadecimal, as node:crypto writes it. */
+  readonly serialNumber: string;
+  /** Milliseconds since 1970. */
+  readonly validUntil: number;
+}
+
+const issuedInternal = (certificate: X509Certificate): IssuedInternal | undefined => {
+  try {
+    const identity = internalIdentityOf(certificate);
+    const { serialNumber, validToDate } = certificate;
+    return { identity, serialNumber, validUntil: validToDate.getTime() };
+  } catch (error) {
+    if (error instanceof CertificateError) return undefined;
+    throw error;
+  }
+};
+
+/**
+ * Every internal certificate that the CA's folder has a record of, whichever process issued it.
+ *
+ * @throws CertificateError for a record that is no certificate; a system error when the folder cannot be read
+ */
+export const issuedInternals = async (ca: Ca): Promise<readonly IssuedInternal[]> => {
+  const folder = caFiles(ca.dir).issued;
+  const found: IssuedInternal[] = [];
+  for (const name of await readdir(folder)) {
+    const pem = await readFile(join(folder, name), "utf8");
+    let certificate: X509Certificate;
+    try {
+      certificate = new X509Certificate(pem);
+    } catch (cause) {
+      throw new CertificateError(`${join(folder, name)} holds no certificate`, { cause });
+    }
+    const issued = issuedInternal(certificate);
+    if (issued !== undefined) found.push(issued);
+  }
+  return found;
+};

@@ -6,6 +6,7 @@ import type {
   KnownPeer,
 } from "../proto/gen/schakel/manager/v1/administration.js";
 import { administer, type Ask } from "./administration.js";
+import { printRefused } from "./component-work.js";
 import { print } from "./print.js";
 import type { CliSettings } from "./settings.js";
 import { table } from "./table.js";
@@ -14,6 +15,11 @@ import { shownMoment } from "./times.js";
 const PAGE_SIZE = 500;
 const CELL_MAX = 200;
 const THUMBPRINT_SHOWN = 16;
+
+/** What `component list` is given. */
+export interface ComponentsOptions {
+  readonly refused?: true;
+}
 
 /** What `peers list` is given. */
 export interface PeersOptions {
@@ -41,10 +47,14 @@ const componentRow = (each: Component): string[] => [
   each.version,
 ];
 
-/** Lists our inways and outways. */
-export const components = (settings: CliSettings): Promise<void> =>
+/** Lists our inways and outways, or the certificates that were revoked. */
+export const components = (settings: CliSettings, options: ComponentsOptions): Promise<void> =>
   administer(settings, async (ask) => {
-    const found = (await ask("listComponents", {})).components;
+    const { components: found, refused } = await ask("listComponents", {});
+    if (options.refused === true) {
+      printRefused(settings, refused);
+      return;
+    }
     const documents = found.map((each) => ({
       role: each.role,
       name: each.name,

@@ -182,13 +182,17 @@ export class GrpcServer<Identity> {
     return grpcError(error, this.#serving.domain);
   }
 
-  /** Makes a unary method of a function. What the function throws becomes the answer. */
+  /**
+   * Makes a unary method of a function, which is given the caller's IP address too. What the function throws
+   * becomes the answer.
+   */
   unary<Req, Res>(
-    work: (request: Req, caller: Identity, metadata: Metadata) => Promise<Res> | Res,
+    work: (request: Req, caller: Identity, metadata: Metadata, ip: string) => Promise<Res> | Res,
   ): handleUnaryCall<Req, Res> {
     return (call, callback) => {
+      const ip = call.getPeer().replace(/:[0-9]+$/, "");
       const answer = async (): Promise<Res> =>
-        await work(call.request, this.caller(call), call.metadata);
+        await work(call.request, this.caller(call), call.metadata, ip);
       answer().then(
         (response) => callback(null, response),
         (error: unknown) => callback(this.fail(error, call.getPath())),

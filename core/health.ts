@@ -1,7 +1,8 @@
 // Health and metrics of a process, on a loopback port of their own: /health/live, /health/ready, /metrics.
 import { createServer, type Server } from "node:http";
+import { isIP } from "node:net";
 import { collectDefaultMetrics, Registry } from "prom-client";
-import type { Address } from "./address.js";
+import { isLoopback, type Address } from "./address.js";
 import type { Lifecycle } from "./lifecycle.js";
 import { listen } from "./listen.js";
 
@@ -49,7 +50,17 @@ export class Health {
   }
 }
 
-const createHealthServer = (health: Health): Server =>
+/** Whether a Host header is one of this machine: a page's own name that was pointed here is not (DNS rebinding). */
+const isOurHost = (header: string | undefined, { host }: Address): boolean => {
+  if (header === undefined) return true;
+  const named = header
+    .replace(/:[0-9]{1,5}$/, "")
+    .replace(/^\[(.*)\]$/, "$1")
+    .toLowerCase();
+  return named === host || isLoopback(named) || isIP(named) !== 0;
+};
+
+const createHealthServer = (health: Health, address: Address): Server =>
   createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
     const json = (status: number, body: unknown): void => {
       response.writeHead(status, {
@@ -58,7 +69,11 @@ const createHealthServer = (health: Health): Server =>
       });
       response.end(`${JSON.stringify(body)}\n`);
     };
-    if (request.method !== "GET" && request.method !== "HEAD") {
+    if (!isOurHost(request.headers.host, address)) {
+      json(403, {
+        error: "the Host is not a name of this machine: use localhost or an IP address",
+      });
+    } else if (request.method !== "GET" && request.method !== "HEAD") {
       json(405, { error: "only GET" });
     } else if (request.url === "/health/live") {
       json(200, { live: true });
@@ -87,7 +102,7 @@ export const serveHealth = async (
   address: Address,
   lifecycle: Lifecycle,
 ): Promise<Address> => {
-  const server = createHealthServer(health);
+  const server = createHealthServer(health, address);
   lifecycle.onStop(
     "health",
     () =>

@@ -1,10 +1,12 @@
 // A TLS listener that decides itself who may stay: the handshake is finished, then `admit` looks at the
 // certificate, so that a refusal has its reason in the log, which neither Node's nor grpc-js's own check gives.
-import type { DropArgument } from "node:net";
+import type { DropArgument, Socket } from "node:net";
 import { createServer, type Server, type TlsOptions, type TLSSocket } from "node:tls";
 import type { Address } from "./address.js";
+import { LimitedLines } from "./limited-lines.js";
 import { listen } from "./listen.js";
 import type { Log } from "./log.js";
+import { OpenHandshakes } from "./open-handshakes.js";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const RECHECK_MS = 60_000;
@@ -27,7 +29,10 @@ export interface TlsListening<Identity> {
   readonly admit: (socket: TLSSocket) => Identity;
   /** Takes over an admitted connection. The socket has no error listener yet. */
   readonly connected: (socket: TLSSocket, identity: Identity) => void;
-  /** How many connections may be open at once; further ones are closed unread. */
+  /**
+   * How many connections may be open at once; further ones are closed unread. A quarter of them may be in a
+   * handshake: beyond it the oldest of those is ended.
+   */
   readonly connectionsMax: number;
   /** How often open connections are judged again, in milliseconds; every minute unless given. */
   readonly recheckMs?: number | undefined;
@@ -47,7 +52,12 @@ export interface TlsListener {
   close(): Promise<void>;
 }
 
-const refuse = (socket: TLSSocket, log: Log, error: unknown, what = "refused"): void => {
+const refuse = (
+  socket: TLSSocket,
+  log: Pick<LimitedLines, "warn">,
+  error: unknown,
+  what = "refused",
+): void => {
   const reason = error instanceof Error ? error.message : String(error);
   log.warn({ remote: socket.remoteAddress, reason }, `connection ${what}`);
   socket.destroy();
@@ -90,7 +100,7 @@ class OpenConnections<Identity> {
   }
 }
 
-const logFailures = (server: Server, log: Log, connectionsMax: number): void => {
+const logFailures = (server: Server, log: LimitedLines, connectionsMax: number): void => {
   server.on("tlsClientError", (error: Error & { code?: string }, socket) => {
     log.warn(
       { remote: socket.remoteAddress, reason: error.message, code: error.code },
@@ -113,13 +123,17 @@ const logFailures = (server: Server, log: Log, connectionsMax: number): void => 
  */
 export const serveTls = async <Identity>(options: TlsListening<Identity>): Promise<TlsListener> => {
   const { tls, admit, connected, log, connectionsMax, recheckMs = RECHECK_MS } = options;
+  const lines = new LimitedLines(log);
   const { handshakeDone, ...first } = tls();
   const server = createServer({ ...first, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
   if (handshakeDone !== undefined) onHandshake(server, handshakeDone);
+  const handshakes = new OpenHandshakes(connectionsMax);
+  server.on("connection", (socket: Socket) => handshakes.add(socket));
   const open = new OpenConnections({ admit, log });
   server.maxConnections = connectionsMax;
   let closed = false;
   server.on("secureConnection", (socket) => {
+    handshakes.done(socket);
     if (closed) {
       // Its handshake was under way when the listener closed; nobody waits for it any more.
       socket.on("error", () => undefined).destroy();
@@ -130,13 +144,13 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
       identity = admit(socket);
     } catch (error) {
       socket.on("error", () => undefined);
-      refuse(socket, log, error);
+      refuse(socket, lines, error);
       return;
     }
     open.add(socket);
     connected(socket, identity);
   });
-  logFailures(server, log, connectionsMax);
+  logFailures(server, lines, connectionsMax);
   const address = await listen(server, options.address);
   const recheck = setInterval(() => open.admitAgain(), recheckMs).unref();
   return {
@@ -149,6 +163,7 @@ export const serveTls = async <Identity>(options: TlsListening<Identity>): Promi
       new Promise((resolve) => {
         closed = true;
         clearInterval(recheck);
+        lines.flush();
         server.close(() => resolve());
         // Connections are not the listener's to wait for.
         resolve();

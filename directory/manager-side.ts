@@ -30,7 +30,7 @@ const TICK_MS = 500;
 export interface ManagerSideParts {
   readonly settings: Pick<
     DirectorySettings,
-    "publications" | "contractsPerPeerMax" | "allowAnyPort"
+    "publications" | "contractsPerPeerMax" | "contractBytesPerPeerMax" | "allowAnyPort"
   >;
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
@@ -83,13 +83,25 @@ const follow = async (
     else signing?.leave(contract.hash);
   };
   const unfollow = book.onChange(consider);
-  for (const state of ["VALID", "PROPOSED"] as const) {
-    for await (const contract of contractsOf(book, { state })) consider(contract);
-  }
-  const timer = setInterval(() => publications.recheck(), TICK_MS);
-  lifecycle.onStop("publications", () => {
+  const considerAll = async (): Promise<void> => {
+    for (const state of ["VALID", "PROPOSED"] as const) {
+      for await (const contract of contractsOf(book, { state })) consider(contract);
+    }
+  };
+  await considerAll();
+  let again: Promise<void> = Promise.resolve();
+  const tick = (): void => {
+    if (!publications.recheck()) return;
+    log.warn({}, "the clock was set back: publication contracts are read again");
+    again = again.then(considerAll).catch((error: unknown) => {
+      log.error({ err: error }, "publication contracts could not be read again");
+    });
+  };
+  const timer = setInterval(tick, TICK_MS);
+  lifecycle.onStop("publications", async () => {
     clearInterval(timer);
     unfollow();
+    await again;
   });
 };
 
@@ -106,7 +118,10 @@ export const openManagerSide = async (parts: ManagerSideParts): Promise<ManagerS
   const book = await ContractBook.open({
     ...{ db, groups, bundles, client, peers, clock, log, lifecycle },
     refusal: (content) => notForDirectory(content, own),
-    limits: { contractsPerPeer: settings.contractsPerPeerMax },
+    limits: {
+      contractsPerPeer: settings.contractsPerPeerMax,
+      contentBytesPerPeer: settings.contractBytesPerPeerMax,
+    },
   });
   const publications = new Publications(own, clock);
   const handlers = new BookHandlers({

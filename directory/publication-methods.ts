@@ -4,7 +4,7 @@ import { isConnection, serviceDelegator, type PublicationGrant } from "../contra
 import type { SignatureType } from "../contracts/signature.js";
 import { partiesOf, stateAt, type ContractState } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
-import { SchakelError } from "../core/errors.js";
+import { SchakelError, toSchakelError } from "../core/errors.js";
 import type { Log } from "../core/log.js";
 import type { PeerId } from "../core/names.js";
 import { findContract } from "../fsc/find-contract.js";
@@ -89,11 +89,33 @@ export class PublicationMethods {
       throw invalid(`decision is ${String(request.decision)}, allowed are 1, 2 and 3`);
     }
     const { hash } = await findContract(book, request.contractHash);
-    const { contract, changed } = await book.decide(hash, type);
-    const { publicKeyThumbprint } = caller;
-    this.parts.log.info({ contract: hash, type, changed, publicKeyThumbprint }, "decided");
+    const { contract, changed } = await this.#recorded({ contract: hash, type }, caller, () =>
+      book.decide(hash, type),
+    );
     const [publication] = await this.#show([contract]);
     return { publication, changed };
+  }
+
+  /** The directory has no audit log: who decides what stands in the log of the process, before it is done and after. */
+  async #recorded<T extends { readonly changed: boolean }>(
+    act: object,
+    { peerId, certificateThumbprint, publicKeyThumbprint }: PeerIdentity,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { log } = this.parts;
+    const entry = {
+      ...{ action: "DecidePublication", ...act, peer: peerId },
+      ...{ certificateThumbprint, publicKeyThumbprint },
+    };
+    log.info(entry, "act begins");
+    try {
+      const done = await work();
+      log.info({ ...entry, outcome: "succeeded", changed: done.changed }, "act ended");
+      return done;
+    } catch (error) {
+      log.info({ ...entry, outcome: toSchakelError(error).code }, "act ended");
+      throw error;
+    }
   }
 
   #checkCaller({ peerId }: PeerIdentity): void {

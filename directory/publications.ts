@@ -6,8 +6,16 @@ import type { ContentHash } from "../contracts/hash.js";
 import { stateAt } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
 import type { PeerId, ServiceName } from "../core/names.js";
-import { publishedServices, type Publishing, type ShownService } from "../fsc/services-listing.js";
+import {
+  publishedServices,
+  publishingOf,
+  type Publishing,
+  type ShownService,
+} from "../fsc/services-listing.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
+
+/** A clock that is kept right goes back by less. */
+const STEP_MS = 1_000;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -67,30 +75,36 @@ export class Publications {
   }
 
   /** Takes a contract as it is now. One that publishes nothing here is left alone. */
-  note({ hash, content, grants, decision }: StoredContract): void {
-    const here = grants.flatMap(({ grant }) =>
-      !isConnection(grant) && grant.directory.peer_id === this.own ? [grant.service.peer_id] : [],
-    );
-    const state = stateAt(decision, content.validity, this.clock.now());
-    for (const peer of new Set(here)) {
+  note(contract: StoredContract): void {
+    const publishing = publishingOf(contract, this.own);
+    const { hash, decision, validity, services } = publishing;
+    const state = stateAt(decision, validity, this.clock.now());
+    for (const peer of new Set(services.map(({ peerId }) => peerId))) {
       const known = this.#contracts.get(peer) ?? new Map<ContentHash, Publishing>();
-      if (state === "VALID") known.set(hash, { hash, content, grants, decision });
+      if (state === "VALID") known.set(hash, publishing);
       else if (!known.delete(hash)) continue;
       this.#contracts.set(peer, known);
       this.#renew(peer);
     }
   }
 
-  /** Looks again at what is in force: time has passed. */
-  recheck(): void {
+  /**
+   * Looks again at what is in force: time has passed.
+   *
+   * @returns whether the clock was set back: what had ended by the time that it showed before is known no longer,
+   * and the caller notes again what is valid
+   */
+  recheck(): boolean {
     const now = this.clock.now();
     const wentBack = now < this.#looked;
+    const isStep = now < this.#looked - STEP_MS;
     this.#looked = now;
-    if (now < this.#until && !wentBack) return;
+    if (now < this.#until && !wentBack) return false;
     for (const [peer, { until }] of [...this.#shown]) {
       if (until <= now || wentBack) this.#renew(peer);
     }
     this.#until = Math.min(...[...this.#shown.values()].map(({ until }) => until));
+    return isStep;
   }
 
   /** The names of a peer's services that are shown now. */
@@ -114,8 +128,8 @@ export class Publications {
   #renew(peer: PeerId): void {
     const now = this.clock.now();
     const contracts = this.#contracts.get(peer) ?? new Map<ContentHash, Publishing>();
-    for (const [hash, { decision, content }] of contracts) {
-      if (stateAt(decision, content.validity, now) !== "VALID") contracts.delete(hash);
+    for (const [hash, { decision, validity }] of contracts) {
+      if (stateAt(decision, validity, now) !== "VALID") contracts.delete(hash);
     }
     this.#all = undefined;
     if (contracts.size > 0) {
@@ -129,10 +143,8 @@ export class Publications {
   }
 
   #shownOf(peer: PeerId, contracts: readonly Publishing[], now: number): Shown {
-    const services = publishedServices(contracts, this.own, now).filter(
-      ({ peerId }) => peerId === peer,
-    );
-    const changes = contracts.flatMap(({ content }) => boundaries(content.validity));
+    const services = publishedServices(contracts, now).filter(({ peerId }) => peerId === peer);
+    const changes = contracts.flatMap(({ validity }) => boundaries(validity));
     return {
       services,
       names: new Set(services.map(({ name }) => name)),

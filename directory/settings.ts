@@ -1,6 +1,7 @@
 // The settings of a directory. The only place of the directory that reads the environment.
 import {
   address,
+  bytes,
   choice,
   COMMON_SETTINGS,
   duration,
@@ -48,6 +49,10 @@ export const DIRECTORY_SETTINGS = {
   contractsPerPeerMax: integer(1, 100_000, {
     text: "How many publication contracts one peer may bring, in any state; those that are valid are kept in memory.",
     default: "5000",
+  }),
+  contractBytesPerPeerMax: bytes({
+    text: "How large the contents of the publication contracts of one peer may be together.",
+    default: "16MiB",
   }),
   revocationLists: optional(
     textSetting("FILE|URL,…", {

@@ -6,6 +6,8 @@ export interface BookLimits {
   readonly pendingPerPeer: number;
   /** All contracts that a peer brought, in any state. Beyond it: ERROR_CODE_LIMIT_EXCEEDED. */
   readonly contractsPerPeer: number;
+  /** Bytes of the contents of all of these contracts. Beyond it: ERROR_CODE_LIMIT_EXCEEDED. */
+  readonly contentBytesPerPeer: number;
   /** Certificates kept of a peer; the oldest that no signature names makes room. Beyond it: ERROR_CODE_LIMIT_EXCEEDED. */
   readonly certificatesPerPeer: number;
   /** Certificates that are being fetched from one peer at a time. Beyond it: ERROR_CODE_LIMIT_EXCEEDED. */
@@ -18,6 +20,7 @@ export interface BookLimits {
 export const BOOK_LIMITS: BookLimits = {
   pendingPerPeer: 1000,
   contractsPerPeer: 100_000,
+  contentBytesPerPeer: 1024 ** 3,
   certificatesPerPeer: 100,
   fetchesPerPeer: 8,
   partiesAtOnce: 16,

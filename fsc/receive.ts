@@ -1,10 +1,12 @@
 // Receiving a contract, or a further signature on one, from another manager: FSC's checks in their order,
 // and then one transaction. Signatures commute: they may come in any order, twice, and before their contract.
+import { sql } from "kysely";
 import type { ContractContent } from "../contracts/content.js";
-import { ivKey } from "../contracts/content.js";
+import { CONTENT_BYTES_MAX, ivKey } from "../contracts/content.js";
 import type { Submission } from "../contracts/contract.js";
 import { isConnection } from "../contracts/grant.js";
 import { contentHash, type ContentHash } from "../contracts/hash.js";
+import { canonical } from "../contracts/jcs.js";
 import { ContractRefusal } from "../contracts/refusal.js";
 import { verifySignature, type SignatureType } from "../contracts/signature.js";
 import { checkContent, checkSigner, checkUrlHash } from "../contracts/validate.js";
@@ -110,17 +112,51 @@ const count = async (
   return (await rows.executeTakeFirstOrThrow()).count;
 };
 
-const checkCounts = async (parts: BookParts, tx: FscDatabase, submitter: PeerId): Promise<void> => {
-  const { limits, groups, clock } = parts;
+const contentBytes = async (
+  tx: FscDatabase,
+  groupId: string,
+  submitter: PeerId,
+): Promise<number> => {
+  // In the database's own words: counted without reading the contents themselves.
+  const { bytes } = await tx
+    .selectFrom("fsc_contract")
+    .select(sql<number>`coalesce(sum(octet_length(content)), 0)`.as("bytes"))
+    .where("group_id", "=", groupId)
+    .where("submitter", "=", submitter)
+    .executeTakeFirstOrThrow();
+  return bytes;
+};
+
+const exceeded = (detail: string): SchakelError =>
+  new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", { detail });
+
+const checkCounts = async (
+  parts: BookParts,
+  tx: FscDatabase,
+  submitter: PeerId,
+  content: ContractContent,
+): Promise<void> => {
+  const { groups, clock } = parts;
+  const { pendingPerPeer, contractsPerPeer, contentBytesPerPeer } = parts.limits;
   const groupId = groups.current.id;
   const pending = await count(tx, groupId, submitter, clock.now());
+  if (pending >= pendingPerPeer) {
+    throw exceeded(
+      `peer ${submitter} has ${String(pending)} contracts waiting for a decision, which is the limit`,
+    );
+  }
   const all = await count(tx, groupId, submitter, undefined);
-  if (pending < limits.pendingPerPeer && all < limits.contractsPerPeer) return;
-  const detail =
-    pending < limits.pendingPerPeer
-      ? `peer ${submitter} has brought ${String(all)} contracts, which is the limit`
-      : `peer ${submitter} has ${String(pending)} contracts waiting for a decision, which is the limit`;
-  throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", { detail });
+  if (all >= contractsPerPeer) {
+    throw exceeded(`peer ${submitter} has brought ${String(all)} contracts, which is the limit`);
+  }
+  // So few cannot be too large together.
+  if ((all + 1) * CONTENT_BYTES_MAX <= contentBytesPerPeer) return;
+  const own = Buffer.byteLength(canonical(content));
+  const bytes = own + (await contentBytes(tx, groupId, submitter));
+  if (bytes <= contentBytesPerPeer) return;
+  throw exceeded(
+    `the contracts that peer ${submitter} has brought would have ${String(bytes)} bytes with this one, allowed are ${String(contentBytesPerPeer)}`,
+  );
 };
 
 const typeOf = (kind: SubmissionKind): SignatureType => (kind === "propose" ? "accept" : kind);
@@ -220,7 +256,7 @@ export class Receiver {
     content: ContractContent,
     submitter: PeerId,
   ): Promise<StoredContract> {
-    await checkCounts(this.parts, tx, submitter);
+    await checkCounts(this.parts, tx, submitter, content);
     const hash = await insertContract(tx, { content, submitter, now: this.parts.clock.now() });
     const contract = await readContract(tx, content.group_id, hash);
     if (contract === undefined) throw new TypeError("a contract is not there that was just stored");

@@ -1,8 +1,11 @@
 // The services that a directory shows (FSC Core 2.0.0, GET /services): those with a valid publication
 // contract, filtered and by pages.
 import { isConnection, serviceDelegator, type PublicationGrant } from "../contracts/grant.js";
+import type { Validity } from "../contracts/content.js";
+import type { ContentHash } from "../contracts/hash.js";
+import { canonical } from "../contracts/jcs.js";
 import { parseJson } from "../contracts/json.js";
-import { usabilityAt } from "../contracts/state.js";
+import { usabilityAt, type ContractDecision } from "../contracts/state.js";
 import type { PeerId } from "../core/names.js";
 import type { ListedPeer, Page, PublishedService, ServiceQuery } from "./manager-interface.js";
 import { invalid } from "./queries.js";
@@ -14,8 +17,16 @@ export type ShownService = Omit<PublishedService, "peerName" | "managerAddress" 
   readonly delegator: PeerId | undefined;
 };
 
-/** What of a contract says whether it publishes services, and which. */
-export type Publishing = Pick<StoredContract, "hash" | "content" | "grants" | "decision">;
+/** What a directory keeps of a contract: whether it publishes services with it, and which. */
+export interface Publishing {
+  readonly hash: ContentHash;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+  readonly validity: Validity;
+  readonly decision: ContractDecision;
+  /** What its grants publish with the directory. */
+  readonly services: readonly ShownService[];
+}
 
 /** What is known of a peer. */
 export type KnownPeers = ReadonlyMap<PeerId, Pick<ListedPeer, "name" | "managerAddress">>;
@@ -32,13 +43,32 @@ const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1
 const compareKeys = (a: Key, b: Key): number =>
   compareTexts(a[0], b[0]) || compareTexts(a[1], b[1]);
 
+// A text that was cut out of a larger one keeps that alive: what is kept is copied.
+const copied = <T extends string>(text: T): T => Buffer.from(text).toString() as T;
+
 const shownService = (grant: PublicationGrant): ShownService => {
   const { service, properties } = grant;
+  const delegator = serviceDelegator(grant);
   return {
-    ...{ peerId: service.peer_id, name: service.name, protocol: service.protocol },
-    ...{ delegator: serviceDelegator(grant), properties },
+    ...{ peerId: copied(service.peer_id), name: copied(service.name) },
+    protocol: copied(service.protocol),
+    delegator: delegator && copied(delegator),
+    properties:
+      properties &&
+      (parseJson(Buffer.from(canonical(properties))) as PublicationGrant["properties"]),
   };
 };
+
+/** What a contract publishes with a directory, as a copy that keeps nothing else of the contract in memory. */
+export const publishingOf = (
+  { hash, content, grants, decision }: StoredContract,
+  directory: PeerId,
+): Publishing => ({
+  ...{ hash, decision, createdAt: content.created_at, validity: content.validity },
+  services: grants.flatMap(({ grant }) =>
+    isConnection(grant) || grant.directory.peer_id !== directory ? [] : [shownService(grant)],
+  ),
+});
 
 /** A service with the names of its peers; one that is not known is called by its id. */
 export const namedService = (
@@ -56,29 +86,24 @@ export const namedService = (
 };
 
 const isNewer = (a: Publishing, b: Publishing): boolean =>
-  a.content.created_at === b.content.created_at
-    ? a.hash > b.hash
-    : a.content.created_at > b.content.created_at;
+  a.createdAt === b.createdAt ? a.hash > b.hash : a.createdAt > b.createdAt;
 
 /**
- * The services that valid contracts publish with a directory, one for each peer and name: when several contracts
+ * The services that valid contracts publish, one for each peer and name: when several contracts
  * publish it, what the newest says. Ordered by peer id and name.
  *
- * @param contracts in any order; those that are not in force, and grants for other directories, are passed over
+ * @param contracts in any order; those that are not in force are passed over
  * @param now milliseconds since 1970
  */
 export const publishedServices = (
   contracts: Iterable<Publishing>,
-  directory: PeerId,
   now: number,
 ): readonly ShownService[] => {
   const found = new Map<string, { contract: Publishing; service: ShownService }>();
   for (const contract of contracts) {
-    const { decision, content, grants } = contract;
-    if (usabilityAt(decision, content.validity, now) !== "IN_FORCE") continue;
-    for (const { grant } of grants) {
-      if (isConnection(grant) || grant.directory.peer_id !== directory) continue;
-      const service = shownService(grant);
+    const { decision, validity, services } = contract;
+    if (usabilityAt(decision, validity, now) !== "IN_FORCE") continue;
+    for (const service of services) {
       const key = JSON.stringify(keyOf(service));
       const other = found.get(key);
       if (other === undefined || isNewer(contract, other.contract)) {

@@ -10,6 +10,7 @@ import { subjectOf, type Actor, type AuditLog } from "./audit.js";
 import type { AutomaticAccess } from "./automatic.js";
 import { withRole, type InternalCaller } from "./caller.js";
 import type { Clients } from "./clients.js";
+import type { ComponentRevocation } from "./component-revocation.js";
 import type { ContractMethodParts } from "./contract-methods.js";
 import { ContractMethods } from "./contract-methods.js";
 import { decisionNamed } from "./contract-view.js";
@@ -21,6 +22,7 @@ import { auditedUrl, readService, type Services } from "./services.js";
 
 /** Who may call the methods of this interface. */
 const PEOPLE: readonly Role[] = ["cli", "web"];
+const COMMAND_LINE: readonly Role[] = ["cli"];
 
 /** The metadata with which a caller names the person that it acts for. */
 export const USER_METADATA = "schakel-user";
@@ -43,6 +45,7 @@ export interface AdministrationParts extends ContractMethodParts {
   readonly createCode: (
     request: wire.CreateEnrolmentCodeRequest,
   ) => Promise<wire.CreateEnrolmentCodeResponse>;
+  readonly revocation: Pick<ComponentRevocation, "list" | "revoke">;
 }
 
 /**
@@ -126,7 +129,8 @@ class Methods {
   }
 
   async listComponents(): Promise<wire.ListComponentsResponse> {
-    return { components: await this.parts.components() };
+    const components = await this.parts.components();
+    return { components, refused: this.parts.revocation.list() };
   }
 
   async listPeers(request: wire.ListPeersRequest): Promise<wire.ListPeersResponse> {
@@ -200,13 +204,13 @@ export const administrationService = (
   const act = <Req extends object, Res>(
     action: string,
     roles: readonly Role[],
-    work: (request: Req) => Promise<Res>,
+    work: (request: Req, caller: InternalCaller) => Promise<Res>,
     shownOf: (request: Req) => object = (request) => request,
   ) =>
     server.unary((request: Req, caller, metadata) => {
       const actor = actorOf(caller, metadata, roles);
       const entry = { ...actor, action, request: subjectOf(shownOf(request)) };
-      return parts.audit.record(entry, () => work(request));
+      return parts.audit.record(entry, () => work(request, caller));
     });
 
   return {
@@ -226,6 +230,9 @@ export const administrationService = (
     removeClient: act("RemoveClient", PEOPLE, (request) => methods.removeClient(request)),
     listClients: look(PEOPLE, () => methods.listClients()),
     createEnrolmentCode: act("CreateEnrolmentCode", PEOPLE, (request) => parts.createCode(request)),
+    revokeComponent: act("RevokeComponent", COMMAND_LINE, (request, caller) =>
+      parts.revocation.revoke(request, caller),
+    ),
     listComponents: look(PEOPLE, () => methods.listComponents()),
     listPeers: look(PEOPLE, (request) => methods.listPeers(request)),
     listAuditRecords: look(PEOPLE, (request) => methods.listAudit(request)),

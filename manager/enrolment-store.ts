@@ -98,4 +98,13 @@ export class EnrolmentStore {
     if (role === undefined || name === undefined) return undefined;
     return { role, name, hostNames: JSON.parse(row.host_names) as readonly string[] };
   }
+
+  /** Forgets the codes that wait for a component. */
+  async forget({ role, name }: { readonly role: string; readonly name: string }): Promise<void> {
+    await this.db
+      .deleteFrom("manager_enrolment_code")
+      .where("role", "=", role)
+      .where("name", "=", name)
+      .execute();
+  }
 }

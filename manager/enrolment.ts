@@ -18,12 +18,14 @@ import type {
 import type * as wire from "../proto/gen/schakel/manager/v1/enrolment.js";
 import { withRole, type InternalCaller } from "./caller.js";
 import type { Enrollee, EnrolmentStore } from "./enrolment-store.js";
+import type { RefusedCertificates } from "./refused-certificates.js";
 
 const CODE_LIFE_MS = 60 * 60_000;
 const CODES_OPEN_MAX = 100;
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
-const ATTEMPTS_PER_MINUTE_MAX = 60;
+/** From one address, and from all of them together. */
+const ATTEMPTS_PER_MINUTE = { each: 60, all: 600 } as const;
 
 /** The roles that a code can be made for. The manager makes its own certificate. */
 export const ENROLLABLE: readonly Role[] = ["inway", "outway", "cli", "web", "client"];
@@ -32,6 +34,7 @@ const RENEWING: readonly Role[] = ["inway", "outway", "cli"];
 /** What enrolment stands on. */
 export interface EnrolmentParts {
   readonly store: EnrolmentStore;
+  readonly refused: RefusedCertificates;
   readonly ca: Ca;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,8 +65,8 @@ const hostNamesIn = (role: Role, hostNames: readonly string[]): readonly string[
 /** Codes, and the certificates that they and earlier certificates are exchanged for. */
 export class Enrolment {
   readonly #parts: EnrolmentParts;
-  /** Moments of the last attempts, on the monotonic clock. */
-  #attempts: readonly number[] = [];
+  /** The attempts of the last minute, with their moments on the monotonic clock. */
+  #attempts: readonly { readonly at: number; readonly ip: string }[] = [];
 
   constructor(parts: EnrolmentParts) {
     this.#parts = parts;
@@ -105,25 +108,31 @@ export class Enrolment {
    * Exchanges a code for a certificate. The code is used up before the certificate is made, so that it never
    * gives two.
    *
+   * @param ip who asks: the attempts of one address leave room for those of others
    * @throws SchakelError ERROR_CODE_REQUEST_INVALID, ERROR_CODE_ENROLMENT_REFUSED, ERROR_CODE_LIMIT_EXCEEDED
    */
-  async enrol({ secret, certificateRequest }: wire.EnrolRequest): Promise<wire.EnrolResponse> {
-    this.#countAttempt();
+  async enrol(
+    { secret, certificateRequest }: wire.EnrolRequest,
+    ip: string,
+  ): Promise<wire.EnrolResponse> {
+    this.#countAttempt(ip);
     // Before the code is looked at: a faulty request uses none up, and its answer says nothing of a code.
     const publicKey = keyIn(certificateRequest);
-    const enrollee = await this.#parts.store.take(secret, this.#parts.clock.now());
-    if (enrollee === undefined) {
-      this.#parts.log.warn({}, "an enrolment was refused");
-      throw new SchakelError("ERROR_CODE_ENROLMENT_REFUSED");
-    }
-    return this.#answer(enrollee, await this.#issue(enrollee, publicKey));
+    return await this.#parts.refused.inTurn(async () => {
+      const enrollee = await this.#parts.store.take(secret, this.#parts.clock.now());
+      if (enrollee === undefined) {
+        this.#parts.log.warn({}, "an enrolment was refused");
+        throw new SchakelError("ERROR_CODE_ENROLMENT_REFUSED");
+      }
+      return this.#answer(enrollee, await this.#issue(enrollee, publicKey));
+    });
   }
 
   /**
    * Gives a component a new certificate with the role, name and host names of the one it shows.
    *
    * @throws SchakelError ERROR_CODE_ROLE_NOT_ALLOWED, ERROR_CODE_REQUEST_INVALID also before two thirds of
-   * the life of the caller's certificate
+   * the life of the caller's certificate, and when that was revoked
    */
   async renew(
     { certificateRequest }: wire.RenewRequest,
@@ -135,7 +144,13 @@ export class Enrolment {
       const from = new Date(component.renewableFrom).toISOString();
       throw invalid(`the certificate is renewed from two thirds of its life on, which is ${from}`);
     }
-    return this.#answer(component, await this.#issue(component, publicKey));
+    return await this.#parts.refused.inTurn(async () => {
+      // Asked in turn: a connection that is being cut may still have a call under way.
+      if (this.#parts.refused.has(component.certificateThumbprint)) {
+        throw invalid("the certificate was revoked: enrol again with a new code");
+      }
+      return this.#answer(component, await this.#issue(component, publicKey));
+    });
   }
 
   #issue(
@@ -158,16 +173,18 @@ export class Enrolment {
     };
   }
 
-  #countAttempt(): void {
+  #countAttempt(ip: string): void {
     const now = this.#parts.clock.monotonic();
-    const recent = this.#attempts.filter((at) => at > now - MINUTE_MS);
+    const recent = this.#attempts.filter(({ at }) => at > now - MINUTE_MS);
     this.#attempts = recent;
-    if (recent.length >= ATTEMPTS_PER_MINUTE_MAX) {
+    const { each, all } = ATTEMPTS_PER_MINUTE;
+    const own = recent.filter((attempt) => attempt.ip === ip).length;
+    if (own >= each || recent.length >= all) {
       throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", {
-        detail: `${String(ATTEMPTS_PER_MINUTE_MAX)} enrolments a minute are taken`,
+        detail: `${String(each)} enrolments a minute are taken from one address, ${String(all)} from all`,
       });
     }
-    this.#attempts = [...recent, now];
+    this.#attempts = [...recent, { at: now, ip }];
   }
 }
 
@@ -176,6 +193,6 @@ export const enrolmentService = (
   server: GrpcServer<InternalCaller>,
   enrolment: Enrolment,
 ): wire.EnrolmentServiceServer => ({
-  enrol: server.unary((request) => enrolment.enrol(request)),
+  enrol: server.unary((request, _caller, _metadata, ip) => enrolment.enrol(request, ip)),
   renew: server.unary((request, caller) => enrolment.renew(request, caller)),
 });

@@ -10,12 +10,15 @@ import { EnrolmentServiceService } from "../proto/gen/schakel/manager/v1/enrolme
 import { Access } from "./access.js";
 import { administrationService, type AdministrationParts } from "./administration.js";
 import type { InternalCaller } from "./caller.js";
+import { ComponentRevocation } from "./component-revocation.js";
 import { Components, componentService } from "./component-service.js";
 import { ComponentStore } from "./component-store.js";
 import { Enrolment, enrolmentService } from "./enrolment.js";
 import { EnrolmentStore } from "./enrolment-store.js";
 import { openOwnIdentity, type OwnIdentity } from "./own-identity.js";
+import { RefusedCertificates } from "./refused-certificates.js";
 import type { ManagerSettings } from "./settings.js";
+import { Strangers } from "./strangers.js";
 import type { ManagerState, Sources, Surroundings } from "./state.js";
 
 /** A content of 1 MiB, and what stands around it. */
@@ -28,17 +31,29 @@ export interface InternalSide {
   readonly address: Address;
   readonly components: Components;
   readonly identity: OwnIdentity;
+  /** How many connections have shown no certificate. */
+  readonly strangers: () => number;
+}
+
+interface Doors {
+  readonly identity: OwnIdentity;
+  readonly refused: RefusedCertificates;
+  readonly strangers: Strangers;
 }
 
 const createServer = (
   settings: ManagerSettings,
-  { source }: OwnIdentity,
+  { identity: { source }, refused, strangers }: Doors,
   { log, clock, lifecycle }: Surroundings,
 ): GrpcServer<InternalCaller> => {
   const server = new GrpcServer<InternalCaller>({
     address: settings.internalListen,
     tls: () => internalServerTls(source.current, ["h2"]),
-    admit: (socket) => admitInternal(socket, source.current, clock.now()),
+    admit: (socket) => {
+      const caller = refused.admit(admitInternal(socket, source.current, clock.now()));
+      if (caller === undefined) strangers.admit(socket);
+      return caller;
+    },
     connectionsMax: settings.connectionsMax,
     messageBytesMax: MESSAGE_BYTES_MAX,
     stopMs: Math.max(0, settings.stopTimeout - STOP_RESERVE_MS),
@@ -70,7 +85,7 @@ const administrationParts = (
   state: ManagerState,
   { groups, bundles, own }: Sources,
   { clock }: Surroundings,
-  more: Pick<AdministrationParts, "components" | "createCode">,
+  more: Pick<AdministrationParts, "components" | "createCode" | "revocation">,
 ): AdministrationParts => {
   const { book, peerBook, peers, proposals, services } = state;
   const access = new Access({
@@ -98,18 +113,27 @@ export const serveInternally = async (
     dir: join(settings.data, "identity"),
   };
   const identity = await openOwnIdentity(place, surroundings);
-  const server = createServer(settings, identity, surroundings);
+  const refused = await RefusedCertificates.open(state.db);
+  const strangers = new Strangers(
+    { connectionsMax: settings.enrolmentConnectionsMax, timeMs: settings.enrolmentConnectionTime },
+    log,
+  );
+  const server = createServer(settings, { identity, refused, strangers }, surroundings);
   const store = await EnrolmentStore.open(state.db);
-  const enrolment = new Enrolment({ store, ca: identity.ca, clock, log });
+  const { ca } = identity;
+  const enrolment = new Enrolment({ store, refused, ca, clock, log });
   server.grpc.addService(EnrolmentServiceService, enrolmentService(server, enrolment));
   lifecycle.onStop("internal calls", () => server.stop());
   const components = await startComponents(settings, state, sources, { ...surroundings, server });
   const parts = administrationParts(state, sources, surroundings, {
     components: () => components.list(),
     createCode: (request) => enrolment.createCode(request),
+    revocation: new ComponentRevocation({
+      ...{ refused, codes: store, ca, clock, log, cut: () => server.reload() },
+    }),
   });
   server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
   const address = await server.listen();
   log.info({ address: formatAddress(address) }, "listening for our own components");
-  return { address, components, identity };
+  return { address, components, identity, strangers: () => strangers.open };
 };

@@ -116,6 +116,7 @@ const exposeHealth = async (
     contracts: () => state.counts.at(clock.now()),
     deliveriesWaiting: () => state.book.deliveriesWaiting(),
     components: () => internal.components.list(),
+    strangers: () => internal.strangers(),
     peerConnections: () => fsc.server.connections,
     revocationProblems: () => parts.lists.problems().length,
   });

@@ -12,6 +12,8 @@ export interface Measured {
   >;
   /** Open connections of other peers. */
   readonly peerConnections: () => number;
+  /** Open connections of our own organisation that have shown no certificate. */
+  readonly strangers: () => number;
   /** What is wrong with revocation lists, or soon will be. */
   readonly revocationProblems: () => number;
 }
@@ -62,6 +64,14 @@ export const managerMetrics = (metrics: Registry, measured: Measured): void => {
     registers,
     collect() {
       this.set(measured.peerConnections());
+    },
+  });
+  new Gauge({
+    name: "schakel_manager_enrolment_connections",
+    help: "Open connections inside the organisation that have shown no certificate.",
+    registers,
+    collect() {
+      this.set(measured.strangers());
     },
   });
 };

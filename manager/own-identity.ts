@@ -3,6 +3,7 @@
 import { rm } from "node:fs/promises";
 import { openCa, type Ca } from "../certs/ca.js";
 import { prepareIdentity, replaceCertificate } from "../certs/identity-folder.js";
+import { removeLeftovers } from "../certs/identity-leftovers.js";
 import {
   InternalSource,
   loadInternalBundle,
@@ -87,6 +88,8 @@ export const openOwnIdentity = async (
   { clock, log, lifecycle }: Surroundings,
 ): Promise<OwnIdentity> => {
   const ca = await openCa(caDir);
+  // The manager's data folder is its own: nobody else makes this identity.
+  await removeLeftovers(dir, 0);
   const found = await usable(ca, dir, clock);
   if (found === undefined) await make(ca, dir, clock);
   else await renewWhenDue(ca, dir, found, clock);

@@ -59,6 +59,14 @@ export const MANAGER_SETTINGS = {
     text: "How many connections of other peers may be open at once; as many again of our own components.",
     default: "1000",
   }),
+  enrolmentConnectionsMax: setting.integer(1, 10_000, {
+    text: "How many of our own components' connections may have shown no certificate, as those that enrol.",
+    default: "50",
+  }),
+  enrolmentConnectionTime: setting.duration({
+    text: "How long a connection without a certificate may be open.",
+    default: "60s",
+  }),
   resolve: setting.hostTable({ text: "Fixed answers instead of DNS.", default: "" }),
   allowPrivateAddresses: setting.toggle(
     "Let managers and directories of other peers have loopback or private addresses.",

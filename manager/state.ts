@@ -29,6 +29,7 @@ import { Peers } from "./peers.js";
 import { Proposals } from "./proposals.js";
 import { Publications } from "./publications.js";
 import { AccessRules } from "./rules.js";
+import type { RefusedCertificateSchema } from "./refused-certificates.js";
 import { migrateManager, type ManagerSchema } from "./schema.js";
 import { Services } from "./services.js";
 import type { ManagerSettings } from "./settings.js";
@@ -63,8 +64,14 @@ export const openSources = async (
   return { groups, bundles, own: bundles.current.identity.peerId };
 };
 
+type ManagerTables = ManagerSchema &
+  FscSchema &
+  EnrolmentSchema &
+  RefusedCertificateSchema &
+  ComponentSchema;
+
 /** All tables of manager.db. */
-export type ManagerDatabase = Kysely<ManagerSchema & FscSchema & EnrolmentSchema & ComponentSchema>;
+export type ManagerDatabase = Kysely<ManagerTables>;
 
 /** What a manager keeps. */
 export interface ManagerState {

@@ -1,10 +1,11 @@
 // Identity folders: what is refused when one is loaded, made or followed, and that it appears whole or not at all.
-import { chmod, cp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { BundleError } from "../../certs/bundle.js";
 import { createCa, openCa } from "../../certs/ca.js";
 import { prepareIdentity, replaceCertificate } from "../../certs/identity-folder.js";
+import { LEFTOVER_AGE_MS } from "../../certs/identity-leftovers.js";
 import { identityFiles, InternalSource, loadInternalBundle } from "../../certs/internal-bundle.js";
 import { issueInternal } from "../../certs/internal-ca.js";
 import { makeIdentity } from "../../certs/make-identity.js";
@@ -165,6 +166,29 @@ describe("certs/internal-bundle", function () {
       expect(await readdir(parent)).to.deep.equal(["identity"]);
     });
 
+    it("removes what is left of one whose making was cut off, and nothing that is younger or another's", async () => {
+      const parent = temporaryFolder();
+      const dir = join(parent, "identity");
+      const left = (name: string) => join(parent, `${name}.0123456789ab.tmp`);
+      const others = ["other.0123456789ab.tmp", "identity.0123456789ab", "identity.xyz.tmp"];
+      for (const path of [left("identity"), ...others.map((name) => join(parent, name))]) {
+        await mkdir(path);
+        await writeFile(join(path, "private.key"), "a key");
+      }
+      const wish = { role: "cli", name: "x", manager: MANAGER, keyBits: 2048 };
+      await makeIdentity(pki.ca, { ...wish, dir });
+      expect(await readdir(parent)).to.have.members([
+        ...["identity", "identity.0123456789ab.tmp"],
+        ...others,
+      ]);
+      const longAgo = new Date(Date.now() - LEFTOVER_AGE_MS - 1000);
+      await utimes(left("identity"), longAgo, longAgo);
+      for (const name of others) await utimes(join(parent, name), longAgo, longAgo);
+      const source = await InternalSource.open(dir, recordedLog().log);
+      source.close();
+      expect(await readdir(parent)).to.have.members(["identity", ...others]);
+    });
+
     for (const [what, wish] of [
       ["an unknown role", { role: "boss", name: "x" }],
       ["a name with a space", { role: "inway", name: "a b" }],
@@ -280,6 +304,13 @@ describe("certs/internal-bundle", function () {
       expect(await opened(pki.caDir, dir)).to.deep.include({ identity: first.identity });
       const changed = await opened(other.caDir, dir);
       expect(changed.anchor.raw.equals(other.ca.root.raw)).to.equal(true);
+    });
+
+    it("leaves nothing of one whose making was cut off, however short ago", async () => {
+      const parent = temporaryFolder();
+      await mkdir(join(parent, "identity.0123456789ab.tmp"));
+      await opened(pki.caDir, join(parent, "identity"));
+      expect(await readdir(parent)).to.deep.equal(["identity"]);
     });
 
     it("is made again when it is broken", async () => {

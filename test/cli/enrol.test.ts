@@ -3,14 +3,11 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Metadata } from "@grpc/grpc-js";
 import { expect } from "chai";
-import type { Kysely } from "kysely";
 import { loadInternalBundle } from "../../certs/internal-bundle.js";
 import { formatAddress } from "../../core/address.js";
 import { systemClock } from "../../core/clock.js";
-import { openDatabase } from "../../core/database.js";
 import { withRole } from "../../manager/caller.js";
-import { Enrolment, enrolmentService } from "../../manager/enrolment.js";
-import { EnrolmentStore, type EnrolmentSchema } from "../../manager/enrolment-store.js";
+import { enrolmentService } from "../../manager/enrolment.js";
 import {
   AdministrationServiceService,
   type AdministrationServiceServer,
@@ -18,6 +15,7 @@ import {
   type CreateEnrolmentCodeResponse,
 } from "../../proto/gen/schakel/manager/v1/administration.js";
 import { EnrolmentServiceService } from "../../proto/gen/schakel/manager/v1/enrolment.js";
+import { openEnrolment, type OpenedEnrolment } from "../support/enrolling.js";
 import { serveInternal, type InternalServed } from "../support/internal-grpc.js";
 import { InternalPki } from "../support/internal-pki.js";
 import { recordedLog } from "../support/recorded-log.js";
@@ -28,7 +26,7 @@ describe("cli/enrol", function () {
   this.timeout(120_000);
   let pki: InternalPki;
   let other: InternalPki;
-  let db: Kysely<EnrolmentSchema>;
+  let opened: OpenedEnrolment;
   let served: InternalServed;
   let manager = "";
   let identity = "";
@@ -37,9 +35,9 @@ describe("cli/enrol", function () {
   before(async () => {
     pki = await InternalPki.create("Ours");
     other = await InternalPki.create("Theirs");
-    db = openDatabase<EnrolmentSchema>(join(temporaryFolder(), "manager.db"));
-    const parts = { store: await EnrolmentStore.open(db), ca: pki.ca, clock: systemClock };
-    const enrolment = new Enrolment({ ...parts, log: recordedLog().log });
+    const around = { ca: pki.ca, clock: systemClock, log: recordedLog().log };
+    opened = await openEnrolment(temporaryFolder(), around);
+    const { enrolment } = opened;
     served = await serveInternal(await pki.bundle("manager", "manager"), (server) => {
       server.grpc.addService(EnrolmentServiceService, enrolmentService(server, enrolment));
       const createEnrolmentCode = server.unary<
@@ -58,7 +56,7 @@ describe("cli/enrol", function () {
   });
   after(async () => {
     await served.server.stop();
-    await db.destroy();
+    await opened.db.destroy();
     await Promise.all([pki.remove(), other.remove()]);
     removeTemporaryFolders();
   });

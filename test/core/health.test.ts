@@ -1,5 +1,5 @@
 // The health page over a real socket.
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
 import { expect } from "chai";
 import { pino } from "pino";
 import { Health, serveHealth } from "../../core/health.js";
@@ -35,6 +35,39 @@ describe("core/health", () => {
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
     it(`refuses ${method}`, async () => {
       expect((await fetch(`${base}/health/live`, { method })).status).to.equal(405);
+    });
+  }
+
+  /** The status of an answer to a request with a Host header; fetch lets nobody choose it. */
+  const statusFor = (host: string | undefined): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const headers = host === undefined ? {} : { host };
+      const options = { setHost: false, headers, agent: false };
+      get(`${base}/metrics`, options, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).on("error", reject);
+    });
+  const HOSTS: readonly (readonly [string, number])[] = [
+    ["attacker.example", 403],
+    ["attacker.example:9443", 403],
+    ["localhost.attacker.example", 403],
+    ["127.0.0.1.attacker.example", 403],
+    ["a.localhost", 403],
+    ["localhost:x", 403],
+    ["[localhost", 403],
+    ["", 403],
+    ["localhost", 200],
+    ["LOCALHOST:9443", 200],
+    ["127.0.0.1:9443", 200],
+    ["127.3.2.1", 200],
+    ["[::1]:9443", 200],
+    ["[::1]", 200],
+    ["192.0.2.1:80", 200],
+  ];
+  for (const [host, expected] of HOSTS) {
+    it(`answers ${String(expected)} to the Host ${JSON.stringify(host)}`, async () => {
+      expect(await statusFor(host)).to.equal(expected);
     });
   }
 

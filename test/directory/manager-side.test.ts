@@ -9,7 +9,9 @@ import type { SignatureType } from "../../contracts/signature.js";
 import { SchakelError, type ErrorCode } from "../../core/errors.js";
 import type { PeerId } from "../../core/names.js";
 import { isWaiting } from "../../directory/manager-side.js";
+import { PublicationMethods } from "../../directory/publication-methods.js";
 import type { SubmissionKind } from "../../fsc/manager-interface.js";
+import { PublicationDecision } from "../../proto/gen/schakel/directory/v1/directory.js";
 import { openSide, type OpenedSide } from "../support/directory-sides.js";
 import { connection, contentOf, publication, signed } from "../support/fsc-contracts.js";
 import { LOCAL, Members } from "../support/members.js";
@@ -231,5 +233,81 @@ describe("directory/manager-side", function () {
     );
     expect(error).to.be.instanceOf(SchakelError).with.property("code", "ERROR_CODE_LIMIT_EXCEEDED");
     await send(content(grantOf({ service: other.peerId })), other);
+  });
+
+  it("refuses contracts of one peer that are too large together, and those of others not", async () => {
+    opened = await opened.again({ contractBytesPerPeerMax: 5_000 });
+    const large = (name: string, service = provider.peerId): ContractContent =>
+      content(grantOf({ name, service, properties: { note: "x".repeat(2_400) } }));
+    const [first, second] = [large("first"), large("second")];
+    await send(first);
+    const error: unknown = await send(second).catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(SchakelError).with.property("code", "ERROR_CODE_LIMIT_EXCEEDED");
+    expect(error)
+      .to.have.property("message")
+      .that.contains("bytes with this one, allowed are 5000");
+    expect(await opened.side.book.get(contentHash(second))).to.equal(undefined);
+    await send(large("first", other.peerId), other);
+    await send(content(grantOf({ name: "small" })));
+    await send(first, provider, "revoke");
+  });
+
+  it("shows again what had ended by a clock that was set back, and signs what came meanwhile", async () => {
+    await send(content());
+    await until("the service to be shown", () => shown().includes("echo"), WAIT_MS);
+    opened = await opened.again({ publications: "held" });
+    await send(content(grantOf({ name: "waiting" })));
+    opened = await opened.again({ publications: "automatic" });
+    await until("both to be shown", () => shown().length === 2, WAIT_MS);
+    const days = 30 * 86_400_000;
+    opened.clock.jump(days);
+    await until("nothing to be shown", () => shown().length === 0, WAIT_MS);
+    opened.clock.jump(-days);
+    await until("both to be shown again", () => shown().length === 2, WAIT_MS);
+  });
+
+  it("shows what has not ended when its clock was wrong at the start", async () => {
+    await send(content());
+    await until("the service to be shown", () => shown().includes("echo"), WAIT_MS);
+    const days = 30 * 86_400_000;
+    opened.clock.jump(days);
+    opened = await opened.again();
+    expect(shown()).to.deep.equal([]);
+    opened.clock.jump(-days);
+    await until("the service to be shown", () => shown().includes("echo"), WAIT_MS);
+  });
+
+  describe("the decisions of its people", () => {
+    const acts = (lines: readonly string[]): readonly Record<string, unknown>[] =>
+      lines
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter(({ action }) => action === "DecidePublication");
+
+    it("stand in the log before they are made and after, with the certificate that made them", async () => {
+      opened = await opened.again({ publications: "held" });
+      const of = content();
+      await send(of);
+      const { side, clock, around } = opened;
+      const methods = new PublicationMethods({ side, clock, log: around.log });
+      const caller = members.bundles.directory.identity;
+      const decide = (decision: PublicationDecision) =>
+        methods.decide({ groupId: "test", contractHash: contentHash(of), decision }, caller);
+      await decide(PublicationDecision.PUBLICATION_DECISION_APPROVE);
+      const error: unknown = await decide(PublicationDecision.PUBLICATION_DECISION_REJECT).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).to.have.property("code", "ERROR_CODE_CONTRACT_DECIDED");
+      const found = acts(around.lines);
+      expect(found.map(({ msg, type, outcome }) => [msg, type, outcome])).to.deep.equal([
+        ["act begins", "accept", undefined],
+        ["act ended", "accept", "succeeded"],
+        ["act begins", "reject", undefined],
+        ["act ended", "reject", "ERROR_CODE_CONTRACT_DECIDED"],
+      ]);
+      for (const each of found) {
+        expect(each).to.include({ contract: contentHash(of), peer: directory });
+        expect(each).to.include({ certificateThumbprint: caller.certificateThumbprint });
+      }
+    });
   });
 });

@@ -1,7 +1,12 @@
 // What a directory shows at each moment, from the contracts that it is told of, and which contracts it takes at all.
 import { expect } from "chai";
 import { readFile } from "node:fs/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { parseGroup, type Group } from "../../certs/group.js";
+import { CONTENT_BYTES_MAX, parseContent } from "../../contracts/content.js";
+import { canonical } from "../../contracts/jcs.js";
+import { parseJson } from "../../contracts/json.js";
 import type { ContractDecision } from "../../contracts/state.js";
 import type { PeerId, ServiceName } from "../../core/names.js";
 import { notForDirectory, Publications } from "../../directory/publications.js";
@@ -134,6 +139,50 @@ describe("directory/publications", () => {
     clock.jump(-3_600_000);
     publications.recheck();
     expect(shown()).to.deep.equal([]);
+  });
+
+  const STEPS: readonly (readonly [number, boolean])[] = [
+    [-3_600_000, true],
+    [-1_001, true],
+    [-1_000, false],
+    [0, false],
+    [3_600_000, false],
+  ];
+  for (const [jumped, isBack] of STEPS) {
+    it(`says ${isBack ? "" : "not "}that the clock was set back when it jumped ${jumped} ms, once`, () => {
+      publications.note(contract("echo"));
+      clock.jump(jumped);
+      expect([publications.recheck(), publications.recheck()]).to.deep.equal([isBack, false]);
+    });
+  }
+
+  it("keeps nothing of a contract in memory but what it shows", () => {
+    const collect = ((): (() => void) => {
+      setFlagsFromString("--expose-gc");
+      return runInNewContext("gc") as () => void;
+    })();
+    const size = 500_000;
+    const noteLarge = (count: number): void => {
+      const echo = publication({
+        ...{ directory: DIRECTORY, service: PROVIDER, name: `municipalities-${String(count)}` },
+      });
+      const large = publication({
+        ...{ directory: OTHER, service: PROVIDER, name: "echo" },
+        properties: { note: `${String(count)}${"x".repeat(size)}` },
+      });
+      const text = canonical(contentOf(group, [echo, large]));
+      const { id: groupId, peerIdRule } = group;
+      const bytes = { bytesMax: CONTENT_BYTES_MAX };
+      const content = parseContent(parseJson(Buffer.from(text), bytes), { groupId, peerIdRule });
+      publications.note(held(content));
+    };
+    noteLarge(0);
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let count = 1; count <= 40; count++) noteLarge(count);
+    collect();
+    expect(publications.of(PROVIDER).size).to.equal(41);
+    expect(process.memoryUsage().heapUsed - before).to.be.below(10 * size);
   });
 
   it("says for whom a service is published", () => {

@@ -6,7 +6,12 @@ import type { ContractDecision } from "../../contracts/state.js";
 import { SchakelError } from "../../core/errors.js";
 import type { PeerId } from "../../core/names.js";
 import type { PublishedService, ServiceQuery } from "../../fsc/manager-interface.js";
-import { namedService, pageOfServices, publishedServices } from "../../fsc/services-listing.js";
+import {
+  namedService,
+  pageOfServices,
+  publishedServices,
+  publishingOf,
+} from "../../fsc/services-listing.js";
 import type { StoredContract } from "../../fsc/stored-contract.js";
 import { contentOf, held, publication, type PublicationOf } from "../support/fsc-contracts.js";
 import { TestGroup } from "../support/pki.js";
@@ -53,7 +58,10 @@ describe("fsc/services-listing", () => {
     ]),
   );
   const list = (...contracts: readonly StoredContract[]): readonly PublishedService[] =>
-    publishedServices(contracts, DIRECTORY, now).map((service) => namedService(service, peers));
+    publishedServices(
+      contracts.map((contract) => publishingOf(contract, DIRECTORY)),
+      now,
+    ).map((service) => namedService(service, peers));
 
   const names = (services: readonly PublishedService[]): string[] =>
     services.map(({ peerId, name }) => `${peerId.slice(-1)}/${name}`);

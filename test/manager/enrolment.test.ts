@@ -9,7 +9,6 @@ import { generateKeyPairSync } from "node:crypto";
 import { dirname, join } from "node:path";
 import { status, type ServiceError } from "@grpc/grpc-js";
 import { expect } from "chai";
-import type { Kysely } from "kysely";
 import {
   formatEnrolmentCode,
   parseEnrolmentCode,
@@ -30,15 +29,14 @@ import { enrol } from "../../component/enrolment.js";
 import { ManagerError } from "../../component/manager-call.js";
 import { openManagerFirst } from "../../component/manager-channel.js";
 import { keepRenewed, renewCertificate } from "../../component/renewal.js";
-import { openDatabase } from "../../core/database.js";
 import { Lifecycle } from "../../core/lifecycle.js";
-import { Enrolment, enrolmentService } from "../../manager/enrolment.js";
-import { EnrolmentStore, type EnrolmentSchema } from "../../manager/enrolment-store.js";
+import { enrolmentService, type Enrolment } from "../../manager/enrolment.js";
 import {
   EnrolmentServiceClient,
   EnrolmentServiceService,
   type EnrolRequest,
 } from "../../proto/gen/schakel/manager/v1/enrolment.js";
+import { openEnrolment } from "../support/enrolling.js";
 import { answerOf, detailsOf, errorOf } from "../support/grpc.js";
 import { internalClient, serveInternal, type InternalServed } from "../support/internal-grpc.js";
 import { componentKey, InternalPki } from "../support/internal-pki.js";
@@ -71,7 +69,6 @@ describe("manager/enrolment", function () {
   let pki: InternalPki;
   let other: InternalPki;
   let clock: MovedClock;
-  let db: Kysely<EnrolmentSchema>;
   let enrolment: Enrolment;
   let manager: InternalBundle;
   let served: InternalServed;
@@ -91,15 +88,15 @@ describe("manager/enrolment", function () {
   beforeEach(async () => {
     clock = new MovedClock();
     dataFolder = temporaryFolder();
-    db = openDatabase<EnrolmentSchema>(join(dataFolder, "manager.db"));
     const { log, lines } = recordedLog();
     logged = lines;
-    enrolment = new Enrolment({ store: await EnrolmentStore.open(db), ca: pki.ca, clock, log });
+    const opened = await openEnrolment(dataFolder, { ca: pki.ca, clock, log });
+    enrolment = opened.enrolment;
     served = await serveInternal(manager, (server) =>
       server.grpc.addService(EnrolmentServiceService, enrolmentService(server, enrolment)),
     );
     ended.push(
-      () => db.destroy(),
+      () => opened.db.destroy(),
       () => served.server.stop(),
     );
   });
@@ -268,22 +265,6 @@ describe("manager/enrolment", function () {
     const certificate = new X509Certificate(answer.certificate);
     expect(certificate.subject).to.equal("OU=client\nCN=modest");
     expect(certificate.subjectAltName).to.equal(undefined);
-  });
-
-  it("takes at most 60 attempts a minute", async () => {
-    const client = await stranger();
-    const attempt = () =>
-      errorOf(
-        answerOf((...rest) =>
-          client.enrol({ secret: Buffer.alloc(16), certificateRequest: Buffer.alloc(0) }, ...rest),
-        ),
-      );
-    for (let count = 0; count < 60; count++) {
-      expect((await attempt()).code).to.equal(status.INVALID_ARGUMENT);
-    }
-    expect(detailsOf(await attempt()).code).to.equal("ERROR_CODE_LIMIT_EXCEEDED");
-    clock.advance(60_000);
-    expect((await attempt()).code).to.equal(status.INVALID_ARGUMENT);
   });
 
   it("lets 100 codes wait at once, and forgets those that have expired", async () => {

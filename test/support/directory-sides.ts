@@ -37,6 +37,7 @@ export const openSide = async (
     ...{ groups, bundles, db, clock, log, lifecycle, policy: () => LOCAL, drainMs: 1_000 },
     settings: {
       ...{ publications: "automatic", contractsPerPeerMax: 5_000, allowAnyPort: true },
+      contractBytesPerPeerMax: 16 * 1024 * 1024,
       ...settings,
     },
   });

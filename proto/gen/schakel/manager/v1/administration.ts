@@ -434,6 +434,38 @@ export interface CreateEnrolmentCodeResponse {
   expiresAt: bigint;
 }
 
+/** RevokeComponentRequest names a component, or one certificate. */
+export interface RevokeComponentRequest {
+  /** The role: "inway", "outway", "cli" or "web". Empty when serial_number is set. */
+  role: string;
+  /** The component's name. Empty when serial_number is set. */
+  name: string;
+  /** The serial number of a single certificate in hexadecimal, instead of role and name. */
+  serialNumber: string;
+}
+
+/** RevokeComponentResponse says what is refused. */
+export interface RevokeComponentResponse {
+  /** The certificates that were asked for, those that were refused before too. */
+  certificates: RefusedCertificate[];
+  /** How many of them this call has added. */
+  added: number;
+}
+
+/** RefusedCertificate is a certificate of the internal CA that the manager lets in no longer. */
+export interface RefusedCertificate {
+  /** The role in it. */
+  role: string;
+  /** The component's name in it. */
+  name: string;
+  /** Its serial number, upper-case hexadecimal. */
+  serialNumber: string;
+  /** Since when it is refused, in milliseconds since 1970-01-01T00:00:00Z. */
+  refusedAtMs: bigint;
+  /** Until when it would have been valid, in seconds since 1970-01-01T00:00:00Z. */
+  expiresAt: bigint;
+}
+
 /** ListComponentsRequest asks for all components; there are at most 1000. */
 export interface ListComponentsRequest {
 }
@@ -442,6 +474,8 @@ export interface ListComponentsRequest {
 export interface ListComponentsResponse {
   /** The components. */
   components: Component[];
+  /** Certificates that were revoked, the newest refusal first; at most 1000. */
+  refused: RefusedCertificate[];
 }
 
 /** Component is an inway or outway of ours. */
@@ -2836,6 +2870,227 @@ export const CreateEnrolmentCodeResponse: MessageFns<CreateEnrolmentCodeResponse
   },
 };
 
+function createBaseRevokeComponentRequest(): RevokeComponentRequest {
+  return { role: "", name: "", serialNumber: "" };
+}
+
+export const RevokeComponentRequest: MessageFns<RevokeComponentRequest> = {
+  encode(message: RevokeComponentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.serialNumber !== "") {
+      writer.uint32(26).string(message.serialNumber);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeComponentRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeComponentRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serialNumber = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevokeComponentResponse(): RevokeComponentResponse {
+  return { certificates: [], added: 0 };
+}
+
+export const RevokeComponentResponse: MessageFns<RevokeComponentResponse> = {
+  encode(message: RevokeComponentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.certificates) {
+      RefusedCertificate.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.added !== 0) {
+      writer.uint32(16).uint32(message.added);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeComponentResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeComponentResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificates.push(RefusedCertificate.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.added = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRefusedCertificate(): RefusedCertificate {
+  return { role: "", name: "", serialNumber: "", refusedAtMs: 0n, expiresAt: 0n };
+}
+
+export const RefusedCertificate: MessageFns<RefusedCertificate> = {
+  encode(message: RefusedCertificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.serialNumber !== "") {
+      writer.uint32(26).string(message.serialNumber);
+    }
+    if (message.refusedAtMs !== 0n) {
+      if (BigInt.asUintN(64, message.refusedAtMs) !== message.refusedAtMs) {
+        throw new globalThis.Error("value provided for field message.refusedAtMs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.refusedAtMs);
+    }
+    if (message.expiresAt !== 0n) {
+      if (BigInt.asUintN(64, message.expiresAt) !== message.expiresAt) {
+        throw new globalThis.Error("value provided for field message.expiresAt of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.expiresAt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusedCertificate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusedCertificate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serialNumber = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.refusedAtMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.expiresAt = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListComponentsRequest(): ListComponentsRequest {
   return {};
 }
@@ -2872,13 +3127,16 @@ export const ListComponentsRequest: MessageFns<ListComponentsRequest> = {
 };
 
 function createBaseListComponentsResponse(): ListComponentsResponse {
-  return { components: [] };
+  return { components: [], refused: [] };
 }
 
 export const ListComponentsResponse: MessageFns<ListComponentsResponse> = {
   encode(message: ListComponentsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.components) {
       Component.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.refused) {
+      RefusedCertificate.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -2902,6 +3160,14 @@ export const ListComponentsResponse: MessageFns<ListComponentsResponse> = {
             }
 
             message.components.push(Component.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refused.push(RefusedCertificate.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -3507,7 +3773,7 @@ export const AuditRecord: MessageFns<AuditRecord> = {
   },
 };
 
-/** AdministrationService is the manager's interface for people. Roles of every method: cli, web. */
+/** AdministrationService is the manager's interface for people. Roles of every method that names none: cli, web. */
 export type AdministrationServiceService = typeof AdministrationServiceService;
 export const AdministrationServiceService = {
   /**
@@ -3720,7 +3986,28 @@ export const AdministrationServiceService = {
       Buffer.from(CreateEnrolmentCodeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateEnrolmentCodeResponse => CreateEnrolmentCodeResponse.decode(value),
   },
-  /** ListComponents lists the inways and outways that have been connected, ordered by role and name. */
+  /**
+   * RevokeComponent refuses for ever the certificates that one component has been issued until now, ends their
+   * connections, and takes back the codes that wait for it. What it enrols for with a new code is accepted. The
+   * same again changes nothing. A client (role client) is ended with RemoveClient.
+   * Roles: cli. Refused: ERROR_CODE_REQUEST_INVALID (no certificate has been issued to it, the caller's own is
+   * among them).
+   */
+  revokeComponent: {
+    path: "/schakel.manager.v1.AdministrationService/RevokeComponent" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeComponentRequest): Buffer =>
+      Buffer.from(RevokeComponentRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeComponentRequest => RevokeComponentRequest.decode(value),
+    responseSerialize: (value: RevokeComponentResponse): Buffer =>
+      Buffer.from(RevokeComponentResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeComponentResponse => RevokeComponentResponse.decode(value),
+  },
+  /**
+   * ListComponents lists the inways and outways that have been connected, ordered by role and name, and the
+   * certificates that are refused.
+   */
   listComponents: {
     path: "/schakel.manager.v1.AdministrationService/ListComponents" as const,
     requestStream: false as const,
@@ -3822,7 +4109,18 @@ export interface AdministrationServiceServer extends UntypedServiceImplementatio
    * Refused: ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED.
    */
   createEnrolmentCode: handleUnaryCall<CreateEnrolmentCodeRequest, CreateEnrolmentCodeResponse>;
-  /** ListComponents lists the inways and outways that have been connected, ordered by role and name. */
+  /**
+   * RevokeComponent refuses for ever the certificates that one component has been issued until now, ends their
+   * connections, and takes back the codes that wait for it. What it enrols for with a new code is accepted. The
+   * same again changes nothing. A client (role client) is ended with RemoveClient.
+   * Roles: cli. Refused: ERROR_CODE_REQUEST_INVALID (no certificate has been issued to it, the caller's own is
+   * among them).
+   */
+  revokeComponent: handleUnaryCall<RevokeComponentRequest, RevokeComponentResponse>;
+  /**
+   * ListComponents lists the inways and outways that have been connected, ordered by role and name, and the
+   * certificates that are refused.
+   */
   listComponents: handleUnaryCall<ListComponentsRequest, ListComponentsResponse>;
   /** ListPeers lists the peers that our manager knows, ordered by id. */
   listPeers: handleUnaryCall<ListPeersRequest, ListPeersResponse>;
@@ -4120,7 +4418,32 @@ export interface AdministrationServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateEnrolmentCodeResponse) => void,
   ): ClientUnaryCall;
-  /** ListComponents lists the inways and outways that have been connected, ordered by role and name. */
+  /**
+   * RevokeComponent refuses for ever the certificates that one component has been issued until now, ends their
+   * connections, and takes back the codes that wait for it. What it enrols for with a new code is accepted. The
+   * same again changes nothing. A client (role client) is ended with RemoveClient.
+   * Roles: cli. Refused: ERROR_CODE_REQUEST_INVALID (no certificate has been issued to it, the caller's own is
+   * among them).
+   */
+  revokeComponent(
+    request: RevokeComponentRequest,
+    callback: (error: ServiceError | null, response: RevokeComponentResponse) => void,
+  ): ClientUnaryCall;
+  revokeComponent(
+    request: RevokeComponentRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeComponentResponse) => void,
+  ): ClientUnaryCall;
+  revokeComponent(
+    request: RevokeComponentRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeComponentResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * ListComponents lists the inways and outways that have been connected, ordered by role and name, and the
+   * certificates that are refused.
+   */
   listComponents(
     request: ListComponentsRequest,
     callback: (error: ServiceError | null, response: ListComponentsResponse) => void,
