@@ -66,7 +66,7 @@ const registerAdd = (service: Command): void => {
       several(asWritten),
     )
     .addOption(
-      new Option("--protocol <PROTOCOL>", "what its inways speak")
+      new Option("--protocol <PROTOCOL>", "what its inways speak; HTTP/2 is refused so far")
         .choices(["HTTP/1.1", "HTTP/2"])
         .default("HTTP/1.1"),
     )
