@@ -13,6 +13,8 @@ Examples:
   With its description, whom to ask, and the one inway that reaches its source
     $ schakel service add municipalities --url https://source.internal/api --openapi /openapi.json \\
         --contact apis@register.example --inway inway-2
+  One that no directory may show, for those who are told of it
+    $ schakel service add permits --url http://127.0.0.1:9001 --visibility private
 
 The same command twice changes nothing. The command says the whole service: an option that is left out is emptied.
 `;
@@ -69,6 +71,11 @@ const registerAdd = (service: Command): void => {
       new Option("--protocol <PROTOCOL>", "what its inways speak; HTTP/2 is refused so far")
         .choices(["HTTP/1.1", "HTTP/2"])
         .default("HTTP/1.1"),
+    )
+    .addOption(
+      new Option("--visibility <WHO>", "who may see it: the group, when it is published; or nobody")
+        .choices(["group", "private"])
+        .default("group"),
     )
     .addHelpText("after", ADD_EXAMPLES);
   addManaged(add).action(

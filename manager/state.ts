@@ -26,7 +26,7 @@ import type { EnrolmentSchema } from "./enrolment-store.js";
 import { OwnCertificates } from "./own-certificates.js";
 import { Peers } from "./peers.js";
 import { Proposals } from "./proposals.js";
-import { Publications } from "./publications.js";
+import { Publications, refusedPublication } from "./publications.js";
 import { AccessRules } from "./rules.js";
 import { migrateManager, type ManagerSchema } from "./schema.js";
 import { Services } from "./services.js";
@@ -120,6 +120,8 @@ const openContracts = async (
   const book = await ContractBook.open({
     ...{ db: tables, groups, bundles, client, peers: peerBook, clock, log, lifecycle },
     offers: (name) => services.get(name) !== undefined,
+    refusal: (content) =>
+      refusedPublication(content, own, (name) => services.get(name)?.visibility),
   });
   const peers = new Peers({
     ...{ groups, own, book: peerBook, client, clock, log, intervalMs: settings.announceInterval },
@@ -148,6 +150,7 @@ export const openState = async (
   const services = await Services.open({
     ...{ db, groupId },
     publishedIn: (service) => publications.directoriesOf(service),
+    openIn: (service) => publications.openDirectoriesOf(service),
   });
   const opened = await openContracts(settings, sources, surroundings, { db: whole, services });
   const { book, peerBook } = opened;

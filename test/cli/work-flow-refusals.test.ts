@@ -160,6 +160,12 @@ describe("refusals of the work flow on the command line", function () {
       /source_url/,
     ],
     [
+      "a visibility that is none",
+      () => ["service", "add", "x", "--url", "http://127.0.0.1:1", "--visibility", "all"],
+      2,
+      /Allowed choices are group, private/,
+    ],
+    [
       "a service over HTTP/2",
       () => ["service", "add", "x", "--url", "http://127.0.0.1:1", "--protocol", "HTTP/2"],
       1,

@@ -38,7 +38,17 @@ describe("the work flow on the command line", function () {
 
   describe("service", () => {
     it("adds a service once, changes it, lists and removes it", async () => {
-      const add = ["service", "add", "land", "--url", "http://127.0.0.1:9001", "--inway", "b"];
+      const add = [
+        "service",
+        "add",
+        "land",
+        "--url",
+        "http://127.0.0.1:9001",
+        "--inway",
+        "b",
+        "--visibility",
+        "private",
+      ];
       const first = await cli.json<{ changed: boolean }>(provider, ...add, "--inway", "a");
       const again = await cli.json<{ changed: boolean }>(provider, ...add, "--inway", "a");
       const other = await cli.json<{ changed: boolean }>(provider, ...add);
@@ -46,9 +56,9 @@ describe("the work flow on the command line", function () {
         ...[true, false, true],
       ]);
       const text = await cli.printed(provider, "service", "list");
-      expect(text).to.match(/^NAME +SOURCE +INWAYS +PUBLISHED IN +CONTACT\n/);
-      expect(text).to.match(/^echo +http:\/\/127\.0\.0\.1:9000 +all +-$/m);
-      expect(text).to.match(/^land +http:\/\/127\.0\.0\.1:9001 +b +-$/m);
+      expect(text).to.match(/^NAME +SOURCE +INWAYS +VISIBILITY +PUBLISHED IN +CONTACT\n/);
+      expect(text).to.match(/^echo +http:\/\/127\.0\.0\.1:9000 +all +group +-$/m);
+      expect(text).to.match(/^land +http:\/\/127\.0\.0\.1:9001 +b +private +-$/m);
       await cli.printed(provider, "service", "remove", "land");
       expect(await cli.printed(provider, "service", "list")).not.to.contain("land");
     });
