@@ -7,15 +7,15 @@ import {
   type Service,
 } from "../proto/gen/schakel/manager/v1/administration.js";
 import { administer, present, type Ask } from "./administration.js";
-import { CommandError, UsageError } from "./command.js";
+import { CommandError } from "./command.js";
 import { contractsThat, sign } from "./contract-calls.js";
 import { contractDocument, grantsOf, haveSigned, stateOf } from "./contract-document.js";
 import { outcomeText, pasteable } from "./contract-text.js";
 import { print } from "./print.js";
 import type { CliSettings } from "./settings.js";
 import { table } from "./table.js";
-import { WAIT_SECONDS, type WaitOptions } from "./wait-options.js";
-import { waitForValid } from "./waiting.js";
+import { checkWait, type WaitOptions } from "./wait-options.js";
+import { waitWhenAsked } from "./waiting.js";
 
 /** What `service add` is given. */
 export interface AddOptions {
@@ -125,9 +125,7 @@ export const publish = async (
   name: string,
   options: PublishOptions,
 ): Promise<void> => {
-  if (options.timeout !== undefined && options.wait !== true) {
-    throw new UsageError("--timeout goes with --wait");
-  }
+  checkWait(options);
   const { created, ...answer } = await administer(settings, (ask) =>
     ask("publishService", {
       name,
@@ -136,11 +134,7 @@ export const publish = async (
       delegatorPeerId: options.for ?? "",
     }),
   );
-  const proposed = present(answer.contract);
-  const contract =
-    options.wait === true
-      ? await waitForValid(settings, proposed, options.timeout ?? WAIT_SECONDS)
-      : proposed;
+  const contract = await waitWhenAsked(settings, present(answer.contract), options);
   print(settings, { created, contract: contractDocument(contract) }, () =>
     outcomeText(created ? "Proposed the contract" : "There is a contract already", contract),
   );

@@ -4,7 +4,7 @@ import { asWritten, several } from "./arguments.js";
 import { addManaged, managed } from "./managed.js";
 import type { AddOptions, PublishOptions, WithdrawOptions } from "./service-work.js";
 import { LENGTH_FORM, lengthOfTime } from "./times.js";
-import { WAIT_FORM } from "./wait-options.js";
+import { addWait } from "./wait-options.js";
 
 const ADD_EXAMPLES = `
 Examples:
@@ -117,11 +117,8 @@ const registerPublish = (service: Command): void => {
     .argument("<name>", "its name")
     .option("--directory <ID>", "the directory's peer id; the group's only one unless given")
     .option("--valid <TIME>", `for how long: ${LENGTH_FORM}; a year unless given`, lengthOfTime)
-    .option("--for <PEER>", "the peer in whose name it is published")
-    .option("--wait", "wait until all parties have signed")
-    .option("--timeout <TIME>", WAIT_FORM, lengthOfTime)
-    .addHelpText("after", PUBLISH_EXAMPLES);
-  addManaged(publish).action(
+    .option("--for <PEER>", "the peer in whose name it is published");
+  addManaged(addWait(publish).addHelpText("after", PUBLISH_EXAMPLES)).action(
     managed(async (settings, name: string, options: PublishOptions) => {
       const { publish: work } = await import("./service-work.js");
       await work(settings, name, options);

@@ -132,6 +132,24 @@ describe("refusals of the work flow on the command line", function () {
       2,
       /goes with --wait/,
     ],
+    [
+      "--timeout without --wait when approving",
+      () => ["access", "approve", pending, "--timeout", "5s"],
+      2,
+      /goes with --wait/,
+    ],
+    [
+      "--timeout without --wait when accepting",
+      () => ["contract", "sign", pending, "--accept", "--timeout", "5s"],
+      2,
+      /goes with --wait/,
+    ],
+    [
+      "waiting after a rejection",
+      () => ["contract", "sign", pending, "--reject", "--wait"],
+      2,
+      /cannot be used with/,
+    ],
     ["an unknown state", () => ["contract", "list", "--state", "new"], 2, /Allowed choices/],
     [
       "a file that is not there",
