@@ -30,7 +30,7 @@ const TICK_MS = 500;
 export interface ManagerSideParts {
   readonly settings: Pick<
     DirectorySettings,
-    "publications" | "contractsPerPeerMax" | "allowAnyPort"
+    "publications" | "contractsPerPeerMax" | "deliveryRound" | "allowAnyPort"
   >;
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
@@ -106,7 +106,10 @@ export const openManagerSide = async (parts: ManagerSideParts): Promise<ManagerS
   const book = await ContractBook.open({
     ...{ db, groups, bundles, client, peers, clock, log, lifecycle },
     refusal: (content) => notForDirectory(content, own),
-    limits: { contractsPerPeer: settings.contractsPerPeerMax },
+    limits: {
+      contractsPerPeer: settings.contractsPerPeerMax,
+      partyRoundMs: settings.deliveryRound,
+    },
   });
   const publications = new Publications(own, clock);
   const handlers = new BookHandlers({

@@ -49,6 +49,10 @@ export const DIRECTORY_SETTINGS = {
     text: "How many publication contracts one peer may bring, in any state; those that are valid are kept in memory.",
     default: "5000",
   }),
+  deliveryRound: duration({
+    text: "How long signatures go to one slow peer before those for other peers come first.",
+    default: "1m",
+  }),
   revocationLists: optional(
     textSetting("FILE|URL,…", {
       text: "Revocation lists beside those that certificates name: files and http(s) URLs, separated by commas.",

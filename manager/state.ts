@@ -119,6 +119,7 @@ const openContracts = async (
   const peerBook = new PeerBook({ db: tables, groups, clock });
   const book = await ContractBook.open({
     ...{ db: tables, groups, bundles, client, peers: peerBook, clock, log, lifecycle },
+    limits: { partyRoundMs: settings.deliveryRound },
     offers: (name) => services.get(name) !== undefined,
     refusal: (content) =>
       refusedPublication(content, own, (name) => services.get(name)?.visibility),

@@ -37,6 +37,7 @@ export const openSide = async (
     ...{ groups, bundles, db, clock, log, lifecycle, policy: () => LOCAL, drainMs: 1_000 },
     settings: {
       ...{ publications: "automatic", contractsPerPeerMax: 5_000, allowAnyPort: true },
+      deliveryRound: 60_000,
       ...settings,
     },
   });
