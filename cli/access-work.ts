@@ -1,15 +1,15 @@
 // The work of `schakel access`.
 import type { Contract } from "../proto/gen/schakel/manager/v1/administration.js";
 import { administer, present } from "./administration.js";
-import { CommandError, UsageError } from "./command.js";
+import { CommandError } from "./command.js";
 import { contractOf, contractsThat, sign } from "./contract-calls.js";
 import { contractDocument, givesAccess, haveSigned, stateOf } from "./contract-document.js";
 import { contractTable, contractText, outcomeText, pasteable } from "./contract-text.js";
 import { print } from "./print.js";
 import type { CliSettings } from "./settings.js";
 import type { DecisionWord, StateWord } from "./state-words.js";
-import { WAIT_SECONDS, type WaitOptions } from "./wait-options.js";
-import { waitForValid } from "./waiting.js";
+import { checkWait, type WaitOptions } from "./wait-options.js";
+import { waitWhenAsked } from "./waiting.js";
 
 /** Which service is asked for. */
 export interface AskedService {
@@ -47,9 +47,7 @@ export const request = async (
   { peer, service }: AskedService,
   options: RequestOptions,
 ): Promise<void> => {
-  if (options.timeout !== undefined && options.wait !== true) {
-    throw new UsageError("--timeout goes with --wait");
-  }
+  checkWait(options);
   const { created, ...answer } = await administer(settings, (ask) =>
     ask("requestAccess", {
       peerId: peer,
@@ -65,11 +63,7 @@ export const request = async (
       validitySeconds: BigInt(options.valid ?? 0),
     }),
   );
-  const proposed = present(answer.contract);
-  const contract =
-    options.wait === true
-      ? await waitForValid(settings, proposed, options.timeout ?? WAIT_SECONDS)
-      : proposed;
+  const contract = await waitWhenAsked(settings, present(answer.contract), options);
   print(settings, { created, contract: contractDocument(contract) }, () =>
     outcomeText(created ? "Asked, with the contract" : "Asked before, with the contract", contract),
   );
@@ -137,17 +131,20 @@ const checkFits = (contract: Contract, decision: AccessDecision): void => {
   );
 };
 
-/** Signs a contract. The same decision again changes nothing. */
-export const decide = (
+/** Signs a contract, and waits for the others' signatures when asked to. The same decision again changes nothing. */
+export const decide = async (
   settings: CliSettings,
-  hash: string,
-  decision: AccessDecision,
-): Promise<void> =>
-  administer(settings, async (ask) => {
+  { hash, decision }: { readonly hash: string; readonly decision: AccessDecision },
+  options: WaitOptions,
+): Promise<void> => {
+  checkWait(options);
+  const { changed, ...signed } = await administer(settings, async (ask) => {
     const found = accessContract(await contractOf(ask, hash));
     checkFits(found, decision);
-    const { contract, changed } = await sign(ask, found.hash, SIGNATURES[decision]);
-    print(settings, { changed, contract: contractDocument(contract) }, () =>
-      outcomeText(changed ? DONE[decision] : "Nothing has changed with the contract", contract),
-    );
+    return sign(ask, found.hash, SIGNATURES[decision]);
   });
+  const contract = await waitWhenAsked(settings, signed.contract, options);
+  print(settings, { changed, contract: contractDocument(contract) }, () =>
+    outcomeText(changed ? DONE[decision] : "Nothing has changed with the contract", contract),
+  );
+};

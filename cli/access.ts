@@ -5,7 +5,7 @@ import { register as registerRules } from "./access-rule.js";
 import { addManaged, managed } from "./managed.js";
 import { STATE_WORDS } from "./state-words.js";
 import { LENGTH_FORM, lengthOfTime, momentInTime } from "./times.js";
-import { WAIT_FORM } from "./wait-options.js";
+import { addWait, type WaitOptions } from "./wait-options.js";
 
 const REQUEST_EXAMPLES = `
 Examples:
@@ -37,7 +37,8 @@ const DECISIONS = [
   {
     name: "approve",
     description: "agree to what another organisation asks",
-    after: "Both sides see it within seconds; the next call passes.",
+    after: `Both sides see it within seconds; the next call passes. Where others must sign too, --wait waits for them:
+  $ schakel access approve '$1$1$Vhc2kx3qAbCdEf' --wait --timeout 2m`,
   },
   {
     name: "reject",
@@ -74,11 +75,8 @@ const registerRequest = (access: Command): void => {
         .argParser(lengthOfTime)
         .conflicts("until"),
     )
-    .option("--until <TIME>", "until when (RFC 3339), instead of --valid", momentInTime)
-    .option("--wait", "wait until all parties have signed")
-    .option("--timeout <TIME>", WAIT_FORM, lengthOfTime)
-    .addHelpText("after", REQUEST_EXAMPLES);
-  addManaged(request).action(
+    .option("--until <TIME>", "until when (RFC 3339), instead of --valid", momentInTime);
+  addManaged(addWait(request).addHelpText("after", REQUEST_EXAMPLES)).action(
     managed(async (settings, peer: string, service: string, options: RequestOptions) => {
       const { request: work } = await import("./access-work.js");
       await work(settings, { peer, service }, options);
@@ -124,10 +122,11 @@ const registerDecisions = (access: Command): void => {
         "after",
         `\nExample:\n  $ schakel access ${name} '$1$1$Vhc2kx3qAbCdEf'\n\n${after}\n`,
       );
+    if (name === "approve") addWait(decision);
     addManaged(decision).action(
-      managed(async (settings, hash: string) => {
+      managed(async (settings, hash: string, options: WaitOptions) => {
         const { decide } = await import("./access-work.js");
-        await decide(settings, hash, name);
+        await decide(settings, { hash, decision: name }, options);
       }),
     );
   }

@@ -10,14 +10,14 @@ import { contractTable, contractText, outcomeText } from "./contract-text.js";
 import { print } from "./print.js";
 import type { CliSettings } from "./settings.js";
 import { DECISION_WORDS, type DecisionWord } from "./state-words.js";
-import { WAIT_SECONDS, type WaitOptions } from "./wait-options.js";
-import { waitForValid } from "./waiting.js";
+import { checkWait, type WaitOptions } from "./wait-options.js";
+import { waitWhenAsked } from "./waiting.js";
 
 /** What `contract list` is given. */
 export type ListOptions = ContractFilter;
 
-/** What `contract sign` is given: one of them. */
-export type SignOptions = Readonly<Partial<Record<DecisionWord, true>>>;
+/** What `contract sign` is given: one decision. */
+export type SignOptions = Readonly<Partial<Record<DecisionWord, true>>> & WaitOptions;
 
 const readContent = async (file: string): Promise<Buffer> => {
   const stream = file === "-" ? process.stdin : createReadStream(file);
@@ -45,16 +45,14 @@ const readContent = async (file: string): Promise<Buffer> => {
 export const propose = async (
   settings: CliSettings,
   file: string,
-  { wait, timeout }: WaitOptions,
+  options: WaitOptions,
 ): Promise<void> => {
-  if (timeout !== undefined && wait !== true) throw new UsageError("--timeout goes with --wait");
+  checkWait(options);
   const content = await readContent(file);
   const { created, ...answer } = await administer(settings, (ask) =>
     ask("proposeContract", { content }),
   );
-  const proposed = present(answer.contract);
-  const contract =
-    wait === true ? await waitForValid(settings, proposed, timeout ?? WAIT_SECONDS) : proposed;
+  const contract = await waitWhenAsked(settings, present(answer.contract), options);
   print(settings, { created, contract: contractDocument(contract) }, () =>
     outcomeText(created ? "Proposed the contract" : "There is a contract already", contract),
   );
@@ -66,7 +64,7 @@ const DONE: Readonly<Record<DecisionWord, string>> = {
   revoke: "Revoked the contract",
 };
 
-/** Signs a contract. The same decision again changes nothing. */
+/** Signs a contract, and waits for the others' signatures when asked to. The same decision again changes nothing. */
 export const signContract = async (
   settings: CliSettings,
   hash: string,
@@ -75,12 +73,12 @@ export const signContract = async (
   const decision = DECISION_WORDS.find((word) => options[word] === true);
   if (decision === undefined)
     throw new UsageError("one of --accept, --reject and --revoke is needed");
-  await administer(settings, async (ask) => {
-    const { contract, changed } = await sign(ask, hash, decision);
-    print(settings, { changed, contract: contractDocument(contract) }, () =>
-      outcomeText(changed ? DONE[decision] : "Nothing has changed with the contract", contract),
-    );
-  });
+  checkWait(options);
+  const { changed, ...signed } = await administer(settings, (ask) => sign(ask, hash, decision));
+  const contract = await waitWhenAsked(settings, signed.contract, options);
+  print(settings, { changed, contract: contractDocument(contract) }, () =>
+    outcomeText(changed ? DONE[decision] : "Nothing has changed with the contract", contract),
+  );
 };
 
 /** Lists contracts. */

@@ -3,8 +3,7 @@ import { Option, type Command } from "commander";
 import type { ListOptions, SignOptions } from "./contract-work.js";
 import { addManaged, managed } from "./managed.js";
 import { STATE_WORDS } from "./state-words.js";
-import { lengthOfTime } from "./times.js";
-import { WAIT_FORM, type WaitOptions } from "./wait-options.js";
+import { addWait, type WaitOptions } from "./wait-options.js";
 
 const PROPOSE_EXAMPLES = `
 Examples:
@@ -21,6 +20,8 @@ const SIGN_EXAMPLES = `
 Examples:
   Agree to a contract
     $ schakel contract sign '$1$1$Vhc2kx3qAbCdEf' --accept
+  And wait until all others have agreed too
+    $ schakel contract sign '$1$1$Vhc2kx3qAbCdEf' --accept --wait
   End one that is valid
     $ schakel contract sign '$1$1$Vhc2kx3qAbCdEf' --revoke
 `;
@@ -55,11 +56,8 @@ const registerActs = (contract: Command): void => {
   const propose = contract
     .command("propose")
     .description("sign a contract of our own making and send it to all parties")
-    .argument("<file>", "a JSON file with its content; - for standard input")
-    .option("--wait", "wait until all parties have signed")
-    .option("--timeout <TIME>", WAIT_FORM, lengthOfTime)
-    .addHelpText("after", PROPOSE_EXAMPLES);
-  addManaged(propose).action(
+    .argument("<file>", "a JSON file with its content; - for standard input");
+  addManaged(addWait(propose).addHelpText("after", PROPOSE_EXAMPLES)).action(
     managed(async (settings, file: string, options: WaitOptions) => {
       const { propose: work } = await import("./contract-work.js");
       await work(settings, file, options);
@@ -71,9 +69,8 @@ const registerActs = (contract: Command): void => {
     .argument("<hash>", HASH_FORM)
     .addOption(new Option("--accept", "we agree").conflicts(["reject", "revoke"]))
     .addOption(new Option("--reject", "we do not agree").conflicts(["accept", "revoke"]))
-    .addOption(new Option("--revoke", "we agree no longer").conflicts(["accept", "reject"]))
-    .addHelpText("after", SIGN_EXAMPLES);
-  addManaged(sign).action(
+    .addOption(new Option("--revoke", "we agree no longer").conflicts(["accept", "reject"]));
+  addManaged(addWait(sign, ["reject", "revoke"]).addHelpText("after", SIGN_EXAMPLES)).action(
     managed(async (settings, hash: string, options: SignOptions) => {
       const { signContract } = await import("./contract-work.js");
       await signContract(settings, hash, options);

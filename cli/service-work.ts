@@ -1,17 +1,21 @@
 // The work of `schakel service`.
 import { shown } from "../contracts/shown-text.js";
 import { isConnection } from "../contracts/grant.js";
-import type { Contract, Service } from "../proto/gen/schakel/manager/v1/administration.js";
+import {
+  ServiceVisibility,
+  type Contract,
+  type Service,
+} from "../proto/gen/schakel/manager/v1/administration.js";
 import { administer, present, type Ask } from "./administration.js";
-import { CommandError, UsageError } from "./command.js";
+import { CommandError } from "./command.js";
 import { contractsThat, sign } from "./contract-calls.js";
 import { contractDocument, grantsOf, haveSigned, stateOf } from "./contract-document.js";
 import { outcomeText, pasteable } from "./contract-text.js";
 import { print } from "./print.js";
 import type { CliSettings } from "./settings.js";
 import { table } from "./table.js";
-import { WAIT_SECONDS, type WaitOptions } from "./wait-options.js";
-import { waitForValid } from "./waiting.js";
+import { checkWait, type WaitOptions } from "./wait-options.js";
+import { waitWhenAsked } from "./waiting.js";
 
 /** What `service add` is given. */
 export interface AddOptions {
@@ -20,6 +24,7 @@ export interface AddOptions {
   readonly contact?: string;
   readonly inway?: readonly string[];
   readonly protocol: "HTTP/1.1" | "HTTP/2";
+  readonly visibility: keyof typeof VISIBILITIES;
 }
 
 /** What `service publish` is given; the time is in seconds. */
@@ -39,6 +44,15 @@ const PROTOCOLS = {
   "HTTP/2": "PROTOCOL_TCP_HTTP_2",
 } as const;
 
+/** Who may see a service, in words. */
+export const VISIBILITIES = {
+  group: ServiceVisibility.SERVICE_VISIBILITY_GROUP,
+  private: ServiceVisibility.SERVICE_VISIBILITY_PRIVATE,
+} as const;
+
+const visibilityOf = ({ visibility }: Service): string =>
+  visibility === VISIBILITIES.private ? "private" : "group";
+
 const document = (service: Service): object => ({
   name: service.name,
   source_url: service.sourceUrl,
@@ -46,6 +60,7 @@ const document = (service: Service): object => ({
   contact: service.contact,
   inways: service.inways,
   protocol: service.protocol,
+  visibility: visibilityOf(service),
   published_in: service.publishedIn,
 });
 
@@ -61,16 +76,21 @@ export const add = (settings: CliSettings, name: string, options: AddOptions): P
         inways: [...(options.inway ?? [])],
         protocol: PROTOCOLS[options.protocol],
         publishedIn: [],
+        visibility: VISIBILITIES[options.visibility],
       },
     });
+    const next =
+      options.visibility === "private"
+        ? "No directory may show it: tell those who shall use it."
+        : `Show it in the directory: schakel service publish ${shown(name)}`;
     print(settings, { changed, service: document(present(service)) }, () =>
       changed
-        ? `The service ${shown(name)} is there. Show it in the directory: schakel service publish ${shown(name)}\n`
+        ? `The service ${shown(name)} is there. ${next}\n`
         : `The service ${shown(name)} was so already: nothing has changed.\n`,
     );
   });
 
-const HEAD = ["NAME", "SOURCE", "INWAYS", "PUBLISHED IN", "CONTACT"];
+const HEAD = ["NAME", "SOURCE", "INWAYS", "VISIBILITY", "PUBLISHED IN", "CONTACT"];
 
 /** Lists our services. */
 export const list = (settings: CliSettings): Promise<void> =>
@@ -80,6 +100,7 @@ export const list = (settings: CliSettings): Promise<void> =>
       each.name,
       each.sourceUrl,
       each.inways.length === 0 ? "all" : each.inways.join(","),
+      visibilityOf(each),
       each.publishedIn.length === 0 ? "-" : each.publishedIn.join(","),
       each.contact,
     ];
@@ -104,9 +125,7 @@ export const publish = async (
   name: string,
   options: PublishOptions,
 ): Promise<void> => {
-  if (options.timeout !== undefined && options.wait !== true) {
-    throw new UsageError("--timeout goes with --wait");
-  }
+  checkWait(options);
   const { created, ...answer } = await administer(settings, (ask) =>
     ask("publishService", {
       name,
@@ -115,11 +134,7 @@ export const publish = async (
       delegatorPeerId: options.for ?? "",
     }),
   );
-  const proposed = present(answer.contract);
-  const contract =
-    options.wait === true
-      ? await waitForValid(settings, proposed, options.timeout ?? WAIT_SECONDS)
-      : proposed;
+  const contract = await waitWhenAsked(settings, present(answer.contract), options);
   print(settings, { created, contract: contractDocument(contract) }, () =>
     outcomeText(created ? "Proposed the contract" : "There is a contract already", contract),
   );

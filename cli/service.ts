@@ -4,7 +4,7 @@ import { asWritten, several } from "./arguments.js";
 import { addManaged, managed } from "./managed.js";
 import type { AddOptions, PublishOptions, WithdrawOptions } from "./service-work.js";
 import { LENGTH_FORM, lengthOfTime } from "./times.js";
-import { WAIT_FORM } from "./wait-options.js";
+import { addWait } from "./wait-options.js";
 
 const ADD_EXAMPLES = `
 Examples:
@@ -13,6 +13,8 @@ Examples:
   With its description, whom to ask, and the one inway that reaches its source
     $ schakel service add municipalities --url https://source.internal/api --openapi /openapi.json \\
         --contact apis@register.example --inway inway-2
+  One that no directory may show, for those who are told of it
+    $ schakel service add permits --url http://127.0.0.1:9001 --visibility private
 
 The same command twice changes nothing. The command says the whole service: an option that is left out is emptied.
 `;
@@ -66,9 +68,14 @@ const registerAdd = (service: Command): void => {
       several(asWritten),
     )
     .addOption(
-      new Option("--protocol <PROTOCOL>", "what its inways speak")
+      new Option("--protocol <PROTOCOL>", "what its inways speak; HTTP/2 is refused so far")
         .choices(["HTTP/1.1", "HTTP/2"])
         .default("HTTP/1.1"),
+    )
+    .addOption(
+      new Option("--visibility <WHO>", "who may see it: the group, when it is published; or nobody")
+        .choices(["group", "private"])
+        .default("group"),
     )
     .addHelpText("after", ADD_EXAMPLES);
   addManaged(add).action(
@@ -110,11 +117,8 @@ const registerPublish = (service: Command): void => {
     .argument("<name>", "its name")
     .option("--directory <ID>", "the directory's peer id; the group's only one unless given")
     .option("--valid <TIME>", `for how long: ${LENGTH_FORM}; a year unless given`, lengthOfTime)
-    .option("--for <PEER>", "the peer in whose name it is published")
-    .option("--wait", "wait until all parties have signed")
-    .option("--timeout <TIME>", WAIT_FORM, lengthOfTime)
-    .addHelpText("after", PUBLISH_EXAMPLES);
-  addManaged(publish).action(
+    .option("--for <PEER>", "the peer in whose name it is published");
+  addManaged(addWait(publish).addHelpText("after", PUBLISH_EXAMPLES)).action(
     managed(async (settings, name: string, options: PublishOptions) => {
       const { publish: work } = await import("./service-work.js");
       await work(settings, name, options);

@@ -8,6 +8,7 @@ import { stateOf } from "./contract-document.js";
 import { pasteable } from "./contract-text.js";
 import { note } from "./print.js";
 import type { CliSettings } from "./settings.js";
+import { WAIT_SECONDS, type WaitOptions } from "./wait-options.js";
 
 const POLL_MS = 500;
 const BACKOFF = { firstMs: 500, maxMs: 5_000 };
@@ -82,7 +83,7 @@ const untilDecided = async (
  *
  * @throws CommandError when it is rejected, revoked or expired instead, or when the time is over
  */
-export const waitForValid = async (
+const waitForValid = async (
   settings: CliSettings,
   first: Contract,
   timeoutSeconds: number,
@@ -102,3 +103,13 @@ export const waitForValid = async (
     `see who decided so with 'schakel contract show ${name}'`,
   );
 };
+
+/** The contract as it is, or valid when the command was told to wait. Throws as `waitForValid` does. */
+export const waitWhenAsked = (
+  settings: CliSettings,
+  contract: Contract,
+  { wait, timeout }: WaitOptions,
+): Promise<Contract> =>
+  wait === true
+    ? waitForValid(settings, contract, timeout ?? WAIT_SECONDS)
+    : Promise.resolve(contract);

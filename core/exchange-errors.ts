@@ -85,7 +85,7 @@ export const EXCHANGE_ERRORS = {
     at: { outway: "C1", inway: "O1" },
     retry: true,
     text: "there are more exchanges at once than allowed",
-    hint: "Try again later, or raise the limit --exchanges-max.",
+    hint: "Try again later, or raise the limit --exchanges-max, for one peer at an inway --exchanges-per-peer-max.",
   },
   ERROR_CODE_NO_HEALTHY_INWAY: {
     status: 503,

@@ -30,7 +30,11 @@ const TICK_MS = 500;
 export interface ManagerSideParts {
   readonly settings: Pick<
     DirectorySettings,
-    "publications" | "contractsPerPeerMax" | "contractBytesPerPeerMax" | "allowAnyPort"
+    | "publications"
+    | "contractsPerPeerMax"
+    | "contractBytesPerPeerMax"
+    | "deliveryRound"
+    | "allowAnyPort"
   >;
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
@@ -121,6 +125,7 @@ export const openManagerSide = async (parts: ManagerSideParts): Promise<ManagerS
     limits: {
       contractsPerPeer: settings.contractsPerPeerMax,
       contentBytesPerPeer: settings.contractBytesPerPeerMax,
+      partyRoundMs: settings.deliveryRound,
     },
   });
   const publications = new Publications(own, clock);

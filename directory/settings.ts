@@ -54,6 +54,10 @@ export const DIRECTORY_SETTINGS = {
     text: "How large the contents of the publication contracts of one peer may be together.",
     default: "16MiB",
   }),
+  deliveryRound: duration({
+    text: "How long signatures go to one slow peer before those for other peers come first.",
+    default: "1m",
+  }),
   revocationLists: optional(
     textSetting("FILE|URL,…", {
       text: "Revocation lists beside those that certificates name: files and http(s) URLs, separated by commas.",

@@ -14,6 +14,8 @@ export interface BookLimits {
   readonly fetchesPerPeer: number;
   /** Parties that signatures are delivered to at a time; to each one after the other. */
   readonly partiesAtOnce: number;
+  /** How long signatures go to one party before others that wait come first, in milliseconds. */
+  readonly partyRoundMs: number;
 }
 
 /** The limits unless others are given. */
@@ -24,6 +26,7 @@ export const BOOK_LIMITS: BookLimits = {
   certificatesPerPeer: 100,
   fetchesPerPeer: 8,
   partiesAtOnce: 16,
+  partyRoundMs: 60_000,
 };
 
 /** How many items a page may have (FSC Core 2.0.0). */

@@ -40,7 +40,7 @@ export interface ContractBookOptions {
   readonly lifecycle: Lifecycle | undefined;
   /** Whether our peer offers a service: what a new connection grant for us is checked with. Undefined: not checked. */
   readonly offers?: (name: ServiceName) => boolean;
-  /** Why our peer takes no such contract, whatever FSC allows: asked for each new one. Undefined: it takes all. */
+  /** Why our peer takes no such contract, whatever FSC allows: asked for each new one, and before it is accepted. Undefined: it takes all. */
   readonly refusal?: (content: ContractContent) => string | undefined;
   /** Those of BOOK_LIMITS unless given. */
   readonly limits?: Partial<BookLimits>;

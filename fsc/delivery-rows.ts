@@ -165,6 +165,22 @@ export const dueFor = (
     .limit(limit)
     .execute();
 
+/** Lets what is due for a party stand behind all that is due for others. */
+export const queueBehind = async (
+  db: FscDatabase,
+  { groupId, now }: DueQuery,
+  party: PeerId,
+): Promise<void> => {
+  await db
+    .updateTable("fsc_delivery")
+    .set({ next_attempt_ms: now })
+    .where("group_id", "=", groupId)
+    .where("party", "=", party)
+    .where("delivered_ms", "is", null)
+    .where("next_attempt_ms", "<", now)
+    .execute();
+};
+
 /** When something is due next, milliseconds since 1970; undefined when nothing waits. */
 export const nextDue = async (db: FscDatabase, query: DueQuery): Promise<number | undefined> => {
   const row = await pending(db, query)

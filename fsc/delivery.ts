@@ -15,6 +15,7 @@ import {
   dueParties,
   hastenDeliveries,
   nextDue,
+  queueBehind,
   writeOutcome,
   type DeliveryOutcome,
   type DueQuery,
@@ -136,11 +137,13 @@ export class DeliveryRounds {
   }
 
   async #serve(party: PeerId, token: number): Promise<void> {
-    const { db } = this.#parts;
+    const { db, clock, limits } = this.#parts;
+    const until = clock.monotonic() + limits.partyRoundMs;
     const rows = await dueFor(db, { ...this.#query, busy: [] }, party, ROWS_AT_ONCE);
     const failures = Math.max(0, ...rows.map((row) => row.failures)) + 1;
     let putOff: DeliveryOutcome | undefined;
     for (const row of rows) {
+      if (clock.monotonic() >= until) break;
       // A manager that does not answer is asked once a round, not once for each contract.
       const tried = putOff === undefined ? await this.#try(row, party) : { outcome: putOff };
       const outcome = "silence" in tried ? this.#failed(tried.silence, failures) : tried.outcome;
@@ -148,6 +151,8 @@ export class DeliveryRounds {
         putOff = { ...this.#failed(tried.silence, failures), failures: undefined };
       await writeOutcome(db, row, outcome, { lease: LEASE, token });
     }
+    // What is left of a slow party, or of one with much, would be what has waited longest, and come first again.
+    await queueBehind(db, this.#query, party);
   }
 
   async #try(row: DeliveryRow, party: PeerId): Promise<Tried> {

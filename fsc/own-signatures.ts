@@ -2,6 +2,7 @@
 // certificate is replaced. Each is stored in one transaction with its deliveries.
 import type { ContractContent } from "../contracts/content.js";
 import { contentHash, type ContentHash } from "../contracts/hash.js";
+import { ContractRefusal } from "../contracts/refusal.js";
 import { signContract, type SignatureType } from "../contracts/signature.js";
 import { stateAt, type ContractState } from "../contracts/state.js";
 import { SchakelError } from "../core/errors.js";
@@ -78,13 +79,16 @@ export class OwnSignatures {
    * Signs a contract: accepts, rejects or revokes it. To have decided so before is no mistake.
    *
    * @throws SchakelError ERROR_CODE_CONTRACT_NOT_FOUND; ERROR_CODE_CONTRACT_DECIDED when its state does not
-   * allow it: a contract that is valid is revoked and not rejected, and a final state stays
+   * allow it: a contract that is valid is revoked and not rejected, and a final state stays; ContractRefusal
+   * ERROR_CODE_CONTRACT_INVALID to accept what our peer does not take (any more)
    */
   async decide(hash: ContentHash, type: SignatureType): Promise<Decided> {
     const { db } = this.parts;
     const known = await readContract(db, this.#groupId, hash);
     if (known === undefined) throw notFound();
     if (this.#mayDecide(known, type) === "decided") return { contract: known, changed: false };
+    const reason = type === "accept" ? this.parts.refusal?.(known.content) : undefined;
+    if (reason !== undefined) throw new ContractRefusal("ERROR_CODE_CONTRACT_INVALID", reason);
     const signature = await this.#sign(hash, type);
     return db.transaction().execute(async (tx) => {
       const contract = await readContract(tx, this.#groupId, hash);

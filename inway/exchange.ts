@@ -28,6 +28,7 @@ import type { Intent, TransactionLog } from "../txlog/log.js";
 import type { InwayAccess } from "./access.js";
 import { toInwayError } from "./failures.js";
 import { towardsOutway, towardsSource } from "./headers.js";
+import type { Leave, PeerLimits } from "./peer-limits.js";
 import { sourcePath, sourceTarget, type SourceTimeouts } from "./source.js";
 
 /** What an exchange needs; functions give what may change while the inway runs. */
@@ -42,6 +43,7 @@ export interface InwayParts {
   readonly timeouts: SourceTimeouts;
   readonly keepHost: boolean;
   readonly exchangesMax: number;
+  readonly peerLimits: Pick<PeerLimits, "exchange">;
   /** How many exchanges run now, this one included. */
   readonly running: () => number;
 }
@@ -93,8 +95,10 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     let entry = this.#entry(request, caller);
     let intent: Intent | undefined;
     let running: RunningGrant | undefined;
+    let leave: Leave | undefined;
     try {
       this.#requireRoom();
+      leave = this.parts.peerLimits.exchange(caller.peerId);
       const transactionId = this.#requireTransactionId(request);
       const token = await access.token(request.headers, caller);
       entry = ofToken(entry, token);
@@ -114,6 +118,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
       await this.#fail(exchange, entry, { thrown, intent });
     } finally {
       running?.end();
+      leave?.();
     }
   }
 

@@ -8,6 +8,7 @@ import type { Address } from "../core/address.js";
 import type { Log } from "../core/log.js";
 import { serveTls, type TlsListener } from "../core/tls-server.js";
 import type { Relay } from "../relay/relay.js";
+import type { PeerLimits } from "./peer-limits.js";
 
 /** The ALPN name of a health probe (docs/architecture.md): answered with one line, never forwarded. */
 export const PROBE_PROTOCOL = "schakel-probe/1";
@@ -21,6 +22,7 @@ export interface InwayListening {
   readonly bundles: BundleSource;
   readonly relay: Relay<PeerIdentity>;
   readonly connectionsMax: number;
+  readonly peerLimits: Pick<PeerLimits, "connection">;
   /** Whether the inway would forward an exchange now. */
   readonly ready: () => boolean;
   readonly log: Log;
@@ -33,21 +35,37 @@ const answerProbe = (socket: TLSSocket, ready: boolean): void => {
   socket.resume();
 };
 
+/** As a connection beyond the limit of all: closed unread. */
+const drop = (socket: TLSSocket, { peerId }: PeerIdentity, log: Log): void => {
+  log.warn(
+    { remote: socket.remoteAddress, peer: peerId },
+    "connection dropped: its peer has too many open",
+  );
+  socket.on("error", () => undefined);
+  socket.destroy();
+};
+
 /**
  * Listens for peers. The caller reloads the listener when certificate or group change: open connections whose
  * certificate the group then refuses are ended.
  */
 export const listenForPeers = (options: InwayListening): Promise<TlsListener> => {
-  const { groups, bundles, relay, ready } = options;
+  const { groups, bundles, relay, ready, peerLimits, log } = options;
   return serveTls<PeerIdentity>({
     address: options.address,
     tls: () => serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, "http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
     connected: (socket, peer) => {
+      const leave = peerLimits.connection(peer.peerId);
+      if (leave === undefined) {
+        drop(socket, peer, log);
+        return;
+      }
+      socket.once("close", leave);
       if (socket.alpnProtocol === PROBE_PROTOCOL) answerProbe(socket, ready());
       else relay.accept(socket, peer);
     },
     connectionsMax: options.connectionsMax,
-    log: options.log,
+    log,
   });
 };

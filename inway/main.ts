@@ -25,6 +25,7 @@ import { exposeLog } from "../txlog/metrics.js";
 import { InwayAccess } from "./access.js";
 import { InwayExchanges } from "./exchange.js";
 import { listenForPeers } from "./listener.js";
+import { PeerLimits } from "./peer-limits.js";
 import type { InwaySettings } from "./settings.js";
 
 /** What an inway runs with. */
@@ -74,7 +75,7 @@ const createRelay = (
   settings: InwaySettings,
   { log, clock }: Running,
   { groups, bundles, state }: Sources,
-  more: { transactionLog: TransactionLog; health: Health },
+  more: { transactionLog: TransactionLog; health: Health; peerLimits: PeerLimits },
 ): Relay<PeerIdentity> => {
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const running = (): number => relay.exchanges;
@@ -94,6 +95,7 @@ const createRelay = (
     timeouts: settings,
     keepHost: settings.keepHost,
     exchangesMax: settings.exchangesMax,
+    peerLimits: more.peerLimits,
     running,
   });
   const relay = new Relay<PeerIdentity>(exchanges, {
@@ -169,7 +171,8 @@ export const startInway = async (settings: InwaySettings, running: Running): Pro
   health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
   exposeLog(health.registry, transactionLog);
 
-  const relay = createRelay(settings, running, sources, { transactionLog, health });
+  const peerLimits = new PeerLimits(settings, health.registry);
+  const relay = createRelay(settings, running, sources, { transactionLog, health, peerLimits });
   lifecycle.onStop("relay", () => relay.close(settings.stopTimeout));
   const ready = (): boolean => Object.keys(health.problems()).length === 0;
   const { connectionsMax } = settings;
@@ -179,6 +182,7 @@ export const startInway = async (settings: InwaySettings, running: Running): Pro
     bundles,
     relay,
     connectionsMax,
+    peerLimits,
     ready,
     log,
   });

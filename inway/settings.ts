@@ -61,6 +61,14 @@ export const INWAY_SETTINGS = {
     text: "How many connections may be open at once.",
     default: "10000",
   }),
+  exchangesPerPeerMax: setting.integer(1, 1_000_000, {
+    text: "How many exchanges of one peer may run at once.",
+    default: "2500",
+  }),
+  connectionsPerPeerMax: setting.integer(1, 1_000_000, {
+    text: "How many connections of one peer may be open at once.",
+    default: "2500",
+  }),
   keepHost: setting.toggle(
     "Pass the Host header on to the source as it came, instead of the source's own.",
   ),

@@ -207,7 +207,12 @@ export class Access {
   #publicationGrant(request: PublishServiceRequest): PublicationGrant {
     const { own } = this.#with;
     const rule = this.#with.group().peerIdRule;
-    const { name, protocol } = this.#with.service(request.name);
+    const { name, protocol, visibility } = this.#with.service(request.name);
+    if (visibility === "private") {
+      throw invalidRequest(
+        `name is ${name}, a private service, which no directory may show: 'schakel service add ${name} … --visibility group' lets one`,
+      );
+    }
     if (!isPublishable(name)) {
       throw invalidRequest(
         `name is ${name}, allowed is a name of 3 to 100 characters: directories show no others`,

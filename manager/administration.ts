@@ -14,11 +14,16 @@ import type { ComponentRevocation } from "./component-revocation.js";
 import type { ContractMethodParts } from "./contract-methods.js";
 import { ContractMethods } from "./contract-methods.js";
 import { decisionNamed } from "./contract-view.js";
-import type { StoredService } from "./feed.js";
 import type { Peers } from "./peers.js";
 import { invalidRequest, pageOf } from "./request.js";
 import { readRule, wireRule, type AccessRules } from "./rules.js";
-import { auditedUrl, readService, type Services } from "./services.js";
+import {
+  auditedUrl,
+  readService,
+  visibilityNamed,
+  wireService,
+  type Services,
+} from "./services.js";
 
 /** Who may call the methods of this interface. */
 const PEOPLE: readonly Role[] = ["cli", "web"];
@@ -71,17 +76,14 @@ export const actorOf = (
   return { user, component };
 };
 
-const wireService = (service: StoredService): wire.Service => ({
-  ...service,
-  inways: [...service.inways],
-  publishedIn: [...service.publishedIn],
-});
-
 class Methods {
   constructor(private readonly parts: AdministrationParts) {}
 
   async putService({ service }: wire.PutServiceRequest): Promise<wire.PutServiceResponse> {
-    const put = await this.parts.services.put(readService(service));
+    const { services, proposals } = this.parts;
+    const wanted = readService(service);
+    // No publication may come between looking for one and making the service private.
+    const put = await proposals.inTurn(() => services.put(wanted));
     if (put.changed) await this.parts.automatic.considerAll();
     return { service: wireService(put.service), changed: put.changed };
   }
@@ -176,7 +178,10 @@ class Methods {
 
 /** A service as the audit log has it. */
 const audited = ({ service }: wire.PutServiceRequest): object => ({
-  service: service && { ...service, sourceUrl: auditedUrl(service.sourceUrl), publishedIn: [] },
+  service: service && {
+    ...{ ...service, sourceUrl: auditedUrl(service.sourceUrl), publishedIn: [] },
+    visibility: visibilityNamed(service.visibility) ?? "not known",
+  },
 });
 
 /** A decision as the audit log has it: its word instead of its number. */

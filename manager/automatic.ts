@@ -2,6 +2,7 @@
 // start. Each acceptance is in the audit log in the name of the rule.
 import type { Clock } from "../core/clock.js";
 import type { Log } from "../core/log.js";
+import type { ContentHash } from "../contracts/hash.js";
 import type { PeerId, ServiceName } from "../core/names.js";
 import type { ContractBook } from "../fsc/contract-book.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
@@ -12,7 +13,7 @@ import { matchingRule, type AccessRules } from "./rules.js";
 /** What the automatic acceptance stands on. */
 export interface AutomaticParts {
   readonly rules: Pick<AccessRules, "list">;
-  readonly book: Pick<ContractBook, "list" | "decide">;
+  readonly book: Pick<ContractBook, "list" | "get" | "decide">;
   readonly audit: AuditLog;
   readonly own: PeerId;
   readonly offers: (service: ServiceName) => boolean;
@@ -20,9 +21,10 @@ export interface AutomaticParts {
   readonly log: Log;
 }
 
-/** Applies the rules, to one contract after the other. */
+/** Applies the rules, to one contract after the other. Of those that wait for their turn it holds the hashes alone. */
 export class AutomaticAccess {
   readonly #with: AutomaticParts;
+  readonly #waiting = new Set<ContentHash>();
   #last: Promise<void> = Promise.resolve();
 
   constructor(parts: AutomaticParts) {
@@ -30,18 +32,22 @@ export class AutomaticAccess {
   }
 
   /** Accepts a contract in the background when a rule says so. */
-  consider(contract: StoredContract): void {
-    void this.#inTurn(() => this.#consider(contract));
+  consider({ hash, decision }: StoredContract): void {
+    if (decision !== "PROPOSED" || this.#waiting.has(hash)) return;
+    this.#waiting.add(hash);
+    void this.#inTurn(async () => {
+      this.#waiting.delete(hash);
+      const contract = await this.#with.book.get(hash);
+      if (contract !== undefined) await this.#consider(contract);
+    });
   }
 
-  /** The same for every contract that waits for our signature. Resolves when all have been considered. */
+  /** The same for every contract that waits for our signature, a page at a time. Resolves when all have been considered. */
   considerAll(): Promise<void> {
     return this.#inTurn(async () => {
       const { book, own } = this.#with;
-      const waiting: StoredContract[] = [];
       const query = { state: "PROPOSED", waitingFor: own } as const;
-      for await (const contract of contractsOf(book, query)) waiting.push(contract);
-      for (const contract of waiting) await this.#consider(contract);
+      for await (const contract of contractsOf(book, query)) await this.#consider(contract);
     });
   }
 

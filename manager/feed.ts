@@ -8,6 +8,9 @@ import type { Address } from "../core/address.js";
 import type { ComponentName, PeerId, ServiceName } from "../core/names.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 
+/** Who may see a service: the group, by a directory that publishes it, or only who is told of it. */
+export type Visibility = "group" | "private";
+
 /** A service of ours. A value: replaced whole when it changes. */
 export interface StoredService {
   readonly name: ServiceName;
@@ -20,6 +23,7 @@ export interface StoredService {
   /** The inways that offer it; empty for all of them. */
   readonly inways: readonly ComponentName[];
   readonly protocol: Protocol;
+  readonly visibility: Visibility;
   /** Directory peers that show it by a publication contract in force now. */
   readonly publishedIn: readonly PeerId[];
 }

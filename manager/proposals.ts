@@ -91,7 +91,7 @@ export class Proposals {
    * @throws SchakelError ERROR_CODE_CONTRACT_INVALID, ERROR_CODE_REQUEST_INVALID
    */
   forGrant({ grant, validity, isServedBy }: Wanted): Promise<Proposed> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const key = grantKey(grant);
       const { name, peer_id } = grant.service;
       const query = { grantType: grant.type, serviceName: name, peerId: peer_id };
@@ -118,7 +118,7 @@ export class Proposals {
    * naming FSC's code
    */
   fromJson(bytes: Uint8Array): Promise<Proposed> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const given = parseBody(bytes, CONTENT_BYTES_MAX);
       if (!isJsonObject(given)) throw invalidRequest("content must be a JSON object");
       const filled = {
@@ -151,7 +151,8 @@ export class Proposals {
     return state === "VALID" || state === "PROPOSED";
   }
 
-  #inTurn(work: () => Promise<Proposed>): Promise<Proposed> {
+  /** Does a piece of work while nothing is proposed. Rejects as it does; an error with a code of FSC's names that code. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work).catch((error: unknown) => {
       throw namingCode(error);
     });

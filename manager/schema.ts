@@ -2,6 +2,7 @@
 // tables and those of enrolment lie in the same file and belong to their own modules.
 import type { Generated, Kysely } from "kysely";
 import { migrate, type Migration } from "../core/database.js";
+import type { Visibility } from "./feed.js";
 
 /** The tables. Every row is of one group. Times are milliseconds since 1970. */
 export interface ManagerSchema {
@@ -14,6 +15,7 @@ export interface ManagerSchema {
     /** Names of inways, as a JSON array. */
     readonly inways: string;
     readonly protocol: string;
+    readonly visibility: Visibility;
   };
   readonly manager_access_rule: {
     /** Never given twice. */
@@ -155,6 +157,15 @@ const MIGRATIONS: readonly Migration[] = [
       await createCertificates(db);
       await createPeers(db);
       await createAudit(db);
+    },
+  },
+  {
+    name: "who may see a service",
+    up: async (db) => {
+      await db.schema
+        .alterTable("manager_service")
+        .addColumn("visibility", "varchar(20)", (column) => column.notNull().defaultTo("group"))
+        .execute();
     },
   },
 ];

@@ -9,8 +9,8 @@ import {
   type PeerId,
   type ServiceName,
 } from "../core/names.js";
-import type { Service } from "../proto/gen/schakel/manager/v1/administration.js";
-import type { StoredService, Unsubscribe } from "./feed.js";
+import { ServiceVisibility, type Service } from "../proto/gen/schakel/manager/v1/administration.js";
+import type { StoredService, Unsubscribe, Visibility } from "./feed.js";
 import { Listeners } from "./listeners.js";
 import { invalidRequest, parsed, serviceName } from "./request.js";
 import type { ManagerSchema } from "./schema.js";
@@ -54,6 +54,23 @@ const protocolOf = (text: string): Protocol => {
   return parsed("service.protocol", text, parse, PROTOCOLS.join(" or "));
 };
 
+const VISIBILITIES: Readonly<Record<Visibility, ServiceVisibility>> = {
+  group: ServiceVisibility.SERVICE_VISIBILITY_GROUP,
+  private: ServiceVisibility.SERVICE_VISIBILITY_PRIVATE,
+};
+
+/** The word for who may see a service; undefined for a number that has none. */
+export const visibilityNamed = (visibility: ServiceVisibility): Visibility | undefined => {
+  if (visibility === ServiceVisibility.SERVICE_VISIBILITY_UNSPECIFIED) return "group";
+  return (["group", "private"] as const).find((word) => VISIBILITIES[word] === visibility);
+};
+
+const visibilityOf = (visibility: ServiceVisibility): Visibility => {
+  const found = visibilityNamed(visibility);
+  if (found !== undefined) return found;
+  throw invalidRequest(`service.visibility is ${String(visibility)}, allowed is group or private`);
+};
+
 const inwaysOf = (names: readonly string[]): readonly ComponentName[] => {
   if (names.length > INWAYS_MAX) {
     throw invalidRequest(`service.inways has ${names.length} names, allowed are ${INWAYS_MAX}`);
@@ -64,10 +81,10 @@ const inwaysOf = (names: readonly string[]): readonly ComponentName[] => {
 };
 
 /**
- * Reads a service as a request has it. An empty protocol is HTTP/1.1.
+ * Reads a service as a request has it. An empty protocol is HTTP/1.1, and the group may see it unless it is stated.
  *
- * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a name, source URL, path, contact, inway or protocol
- * that is not allowed
+ * @throws SchakelError ERROR_CODE_REQUEST_INVALID for a name, source URL, path, contact, inway, protocol or
+ * visibility that is not allowed
  */
 export const readService = (service: Service | undefined): OwnedService => {
   if (service === undefined) throw invalidRequest("service is absent");
@@ -96,7 +113,25 @@ export const readService = (service: Service | undefined): OwnedService => {
     ),
     inways: inwaysOf(service.inways),
     protocol: protocolOf(service.protocol),
+    visibility: visibilityOf(service.visibility),
   };
+};
+
+/** A service as the interface for people shows it. */
+export const wireService = (service: StoredService): Service => ({
+  ...service,
+  inways: [...service.inways],
+  publishedIn: [...service.publishedIn],
+  visibility: VISIBILITIES[service.visibility],
+});
+
+/** Inways and outways speak HTTP/1.1 alone: whoever teaches them HTTP/2 removes this and its call. */
+const checkSpoken = ({ protocol }: OwnedService): void => {
+  if (protocol === PROTOCOLS[0]) return;
+  throw invalidRequest(
+    `service.protocol is ${protocol}, allowed is ${PROTOCOLS[0]}: inways and outways speak HTTP/1.1 alone. ` +
+      "Add the service with HTTP/1.1, which a source beside HTTP/2 understands",
+  );
 };
 
 /** A source URL as the audit log may have it: a wrong one may hold a password. */
@@ -108,6 +143,8 @@ export interface ServicesParts {
   readonly groupId: string;
   /** The directories that show a service now, ordered. */
   readonly publishedIn: (service: ServiceName) => readonly PeerId[];
+  /** The directories that show a service by a contract that is valid, or would by one that waits. */
+  readonly openIn: (service: ServiceName) => readonly PeerId[];
 }
 
 const isSame = (a: OwnedService, b: OwnedService): boolean =>
@@ -139,6 +176,7 @@ export class Services {
         ...{ name: row.name, sourceUrl: row.source_url, openapiPath: row.openapi_path },
         ...{ contact: row.contact, protocol: row.protocol, publishedIn: [] },
         inways: JSON.parse(row.inways) as string[],
+        visibility: VISIBILITIES[row.visibility],
       });
       services.#owned.set(service.name, service);
     }
@@ -174,11 +212,15 @@ export class Services {
   /**
    * Makes a service or changes it.
    *
-   * @throws SchakelError ERROR_CODE_LIMIT_EXCEEDED for one too many
+   * @throws SchakelError ERROR_CODE_LIMIT_EXCEEDED for one too many; ERROR_CODE_REQUEST_INVALID for a protocol
+   * that inways and outways do not speak, and for a service that was to be private while a directory shows it or
+   * is asked to: nothing may be proposed meanwhile
    */
   async put(
     service: OwnedService,
   ): Promise<{ readonly service: StoredService; readonly changed: boolean }> {
+    checkSpoken(service);
+    this.#checkUnseen(service);
     const before = this.#owned.get(service.name);
     if (before !== undefined && isSame(before, service)) {
       return { service: this.#stored(before), changed: false };
@@ -231,10 +273,20 @@ export class Services {
     return { ...service, publishedIn: this.#with.publishedIn(service.name) };
   }
 
-  async #save({ name, sourceUrl, openapiPath, contact, inways, protocol }: OwnedService) {
+  #checkUnseen({ name, visibility }: OwnedService): void {
+    const directories = visibility === "private" ? this.#with.openIn(name) : [];
+    if (directories.length === 0) return;
+    throw invalidRequest(
+      `service.visibility is private, and ${directories.join(", ")} shows the service ${name} or is asked to: ` +
+        `end that first with 'schakel service withdraw ${name}'`,
+    );
+  }
+
+  async #save({ name, ...service }: OwnedService) {
     const { db, groupId } = this.#with;
+    const { sourceUrl, openapiPath, contact, inways, protocol, visibility } = service;
     const values = {
-      ...{ source_url: sourceUrl, openapi_path: openapiPath, contact, protocol },
+      ...{ source_url: sourceUrl, openapi_path: openapiPath, contact, protocol, visibility },
       inways: JSON.stringify(inways),
     };
     await db

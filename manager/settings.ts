@@ -46,6 +46,10 @@ export const MANAGER_SETTINGS = {
     text: "How often the directories are told our address and asked for the peers they know.",
     default: "1m",
   }),
+  deliveryRound: setting.duration({
+    text: "How long signatures go to one slow peer before those for other peers come first.",
+    default: "1m",
+  }),
   heartbeat: setting.duration({
     text: "How often an inway or outway is given a sign of life.",
     default: "1s",

@@ -27,7 +27,7 @@ import type { EnrolmentSchema } from "./enrolment-store.js";
 import { OwnCertificates } from "./own-certificates.js";
 import { Peers } from "./peers.js";
 import { Proposals } from "./proposals.js";
-import { Publications } from "./publications.js";
+import { Publications, refusedPublication } from "./publications.js";
 import { AccessRules } from "./rules.js";
 import type { RefusedCertificateSchema } from "./refused-certificates.js";
 import { migrateManager, type ManagerSchema } from "./schema.js";
@@ -139,7 +139,10 @@ const openContracts = async (
   const peerBook = new PeerBook({ db: tables, groups, clock });
   const book = await ContractBook.open({
     ...{ db: tables, groups, bundles, client, peers: peerBook, clock, log, lifecycle },
+    limits: { partyRoundMs: settings.deliveryRound },
     offers: (name) => services.get(name) !== undefined,
+    refusal: (content) =>
+      refusedPublication(content, own, (name) => services.get(name)?.visibility),
   });
   const peers = new Peers({
     ...{ groups, own, book: peerBook, client, clock, log, intervalMs: settings.announceInterval },
@@ -168,6 +171,7 @@ export const openState = async (
   const services = await Services.open({
     ...{ db, groupId },
     publishedIn: (service) => publications.directoriesOf(service),
+    openIn: (service) => publications.openDirectoriesOf(service),
   });
   const opened = await openContracts(settings, sources, surroundings, { db: whole, services });
   const { book, peerBook } = opened;

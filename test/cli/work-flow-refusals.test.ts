@@ -132,6 +132,24 @@ describe("refusals of the work flow on the command line", function () {
       2,
       /goes with --wait/,
     ],
+    [
+      "--timeout without --wait when approving",
+      () => ["access", "approve", pending, "--timeout", "5s"],
+      2,
+      /goes with --wait/,
+    ],
+    [
+      "--timeout without --wait when accepting",
+      () => ["contract", "sign", pending, "--accept", "--timeout", "5s"],
+      2,
+      /goes with --wait/,
+    ],
+    [
+      "waiting after a rejection",
+      () => ["contract", "sign", pending, "--reject", "--wait"],
+      2,
+      /cannot be used with/,
+    ],
     ["an unknown state", () => ["contract", "list", "--state", "new"], 2, /Allowed choices/],
     [
       "a file that is not there",
@@ -158,6 +176,18 @@ describe("refusals of the work flow on the command line", function () {
       () => ["service", "add", "x", "--url", "http://a:b@c"],
       1,
       /source_url/,
+    ],
+    [
+      "a visibility that is none",
+      () => ["service", "add", "x", "--url", "http://127.0.0.1:1", "--visibility", "all"],
+      2,
+      /Allowed choices are group, private/,
+    ],
+    [
+      "a service over HTTP/2",
+      () => ["service", "add", "x", "--url", "http://127.0.0.1:1", "--protocol", "HTTP/2"],
+      1,
+      /inways and outways speak HTTP\/1\.1 alone[\s\S]*hint: /,
     ],
     [
       "a client's grant that is none",

@@ -38,7 +38,17 @@ describe("the work flow on the command line", function () {
 
   describe("service", () => {
     it("adds a service once, changes it, lists and removes it", async () => {
-      const add = ["service", "add", "land", "--url", "http://127.0.0.1:9001", "--inway", "b"];
+      const add = [
+        "service",
+        "add",
+        "land",
+        "--url",
+        "http://127.0.0.1:9001",
+        "--inway",
+        "b",
+        "--visibility",
+        "private",
+      ];
       const first = await cli.json<{ changed: boolean }>(provider, ...add, "--inway", "a");
       const again = await cli.json<{ changed: boolean }>(provider, ...add, "--inway", "a");
       const other = await cli.json<{ changed: boolean }>(provider, ...add);
@@ -46,9 +56,9 @@ describe("the work flow on the command line", function () {
         ...[true, false, true],
       ]);
       const text = await cli.printed(provider, "service", "list");
-      expect(text).to.match(/^NAME +SOURCE +INWAYS +PUBLISHED IN +CONTACT\n/);
-      expect(text).to.match(/^echo +http:\/\/127\.0\.0\.1:9000 +all +-$/m);
-      expect(text).to.match(/^land +http:\/\/127\.0\.0\.1:9001 +b +-$/m);
+      expect(text).to.match(/^NAME +SOURCE +INWAYS +VISIBILITY +PUBLISHED IN +CONTACT\n/);
+      expect(text).to.match(/^echo +http:\/\/127\.0\.0\.1:9000 +all +group +-$/m);
+      expect(text).to.match(/^land +http:\/\/127\.0\.0\.1:9001 +b +private +-$/m);
       await cli.printed(provider, "service", "remove", "land");
       expect(await cli.printed(provider, "service", "list")).not.to.contain("land");
     });
@@ -181,6 +191,41 @@ describe("the work flow on the command line", function () {
       const { code, stdout, stderr } = await waiting;
       expect([code, stdout]).to.deep.equal([1, ""]);
       expect(stderr).to.contain(`schakel: error: the contract '${hash}' is rejected\n`);
+    });
+
+    it("waits after approving until the others have signed too, and ends with the time", async () => {
+      const ask = ["access", "request", provider.peerId, "echo", "--public-key", cli.newKey()];
+      const delegated = [...ask, "--on-behalf-of", directory.peerId];
+      const { hash } = (await cli.act(consumer, ...delegated)).contract;
+      await cli.arrives(provider, hash, "proposed");
+      await cli.arrives(directory, hash, "proposed");
+      const approve = ["access", "approve", hash, "--wait", "--timeout"];
+      const early = await cli.run(provider, ...approve, "1s");
+      expect([early.code, early.stdout]).to.deep.equal([1, ""]);
+      expect(early.stderr).to.match(/error: after 1 s .* still waiting for the signature of 0+1/);
+      const waiting = cli.run(provider, ...approve, "60s");
+      const sign = ["contract", "sign", hash, "--accept", "--wait", "--timeout", "60s"];
+      const last = await cli.act(directory, ...sign);
+      expect([last.changed, last.contract.state]).to.deep.equal([true, "valid"]);
+      const { code, stdout, stderr } = await waiting;
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.contain(`waiting for the signature of ${directory.peerId}`);
+      expect(stdout).to.contain("It is in force.");
+    });
+
+    it("ends waiting after an acceptance when another party rejects", async () => {
+      const ask = ["access", "request", provider.peerId, "echo", "--public-key", cli.newKey()];
+      const delegated = [...ask, "--on-behalf-of", directory.peerId];
+      const { hash } = (await cli.act(consumer, ...delegated)).contract;
+      await cli.arrives(provider, hash, "proposed");
+      await cli.arrives(directory, hash, "proposed");
+      const sign = ["contract", "sign", hash, "--accept"];
+      await cli.printed(provider, ...sign);
+      const waiting = cli.run(provider, ...sign, "--wait", "--timeout", "60s");
+      await cli.printed(directory, "access", "reject", hash);
+      const { code, stdout, stderr } = await waiting;
+      expect([code, stdout]).to.deep.equal([1, ""]);
+      expect(stderr).to.contain("is rejected");
     });
 
     it("accepts by a rule without a person", async () => {

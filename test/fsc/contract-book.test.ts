@@ -227,6 +227,25 @@ describe("fsc/contract-book", () => {
     expect(new Set(asked)).to.have.lengthOf(3);
   });
 
+  it("lets other parties come first when one has taken long, and goes on with it afterwards", async () => {
+    const sentTo: string[] = [];
+    const { submit } = directClient(all, anna);
+    const slowly: typeof submit = (to, ...rest) => {
+      sentTo.push(to.peerId === ben.peerId ? "ben" : "carl");
+      if (to.peerId === ben.peerId) clock.advance(600);
+      return submit(to, ...rest);
+    };
+    const limits = { partiesAtOnce: 1, partyRoundMs: 1_000 };
+    await reopen(anna, { submit: slowly }, { limits });
+    for (let made = 0; made < 5; made += 1) await anna.book.propose(content());
+    clock.advance(1);
+    const grants = [connection(anna.peerId, carl.peerId)];
+    await anna.book.propose(contentFor(certified.group, clock.now(), grants));
+    for (let round = 0; round < 4; round += 1) await anna.book.deliverDue();
+    expect(sentTo).to.deep.equal(["ben", "ben", "carl", "ben", "ben", "ben"]);
+    expect(await anna.book.deliveriesWaiting()).to.equal(0);
+  });
+
   it("shows both versions when the other side has another version of FSC", async () => {
     const { caller } = ben;
     const endpoint = { peerId: caller.identity.peerId, address: caller.address };

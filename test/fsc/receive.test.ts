@@ -53,6 +53,7 @@ describe("fsc/receive", () => {
   /** What Anna's manager lists when it is asked; undefined for its own. */
   let listed: (() => Promise<Jwks>) | undefined;
   let fetches = 0;
+  let unwanted: string | undefined;
 
   before(async () => {
     certified = await Certified.create(3, 2);
@@ -67,6 +68,7 @@ describe("fsc/receive", () => {
   beforeEach(async () => {
     clock = new MovedClock();
     listed = undefined;
+    unwanted = undefined;
     fetches = 0;
     const all = await openOrganisations(certified, 3, clock);
     [anna, ben, carl] = all as [Organisation, Organisation, Organisation];
@@ -83,6 +85,7 @@ describe("fsc/receive", () => {
     };
     await ben.open(clock, client, {
       offers: (name) => name === "parking",
+      refusal: () => unwanted,
       limits: { pendingPerPeer: 2, fetchesPerPeer: 2 },
     });
   });
@@ -383,6 +386,16 @@ describe("fsc/receive", () => {
     const refused = await refusalOf(receive(await proposal(of, { ...sent, signature })));
     expect(refused.code).to.equal("ERROR_CODE_PEER_ID_SIGNATURE_MISMATCH");
     expect(await contentsOf(ben.db)).to.deep.equal(before);
+  });
+
+  it("does not accept what our peer takes no longer, and rejects it", async () => {
+    const of = content();
+    await receive(await proposal(of));
+    unwanted = "it is wanted no longer";
+    const refused = await refusalOf(ben.book.decide(contentHash(of), "accept"));
+    expect([refused.code, refused.detail]).to.deep.equal(["ERROR_CODE_CONTRACT_INVALID", unwanted]);
+    expect((await ben.book.get(contentHash(of)))?.signatures).to.have.length(1);
+    expect((await ben.book.decide(contentHash(of), "reject")).changed).to.equal(true);
   });
 
   it("refuses more undecided contracts of a peer than its limit, and takes one again when one is decided", async () => {

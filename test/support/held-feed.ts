@@ -63,6 +63,7 @@ export class HeldFeed implements ComponentFeed {
           inways,
           protocol: "PROTOCOL_TCP_HTTP_1.1",
           publishedIn: [],
+          visibility: "group",
         }) as unknown as StoredService,
     );
     this.#tell("services");

@@ -15,6 +15,7 @@ import { startManager, type RunningManager } from "../../manager/main.js";
 import { MANAGER_SETTINGS } from "../../manager/settings.js";
 import {
   AdministrationServiceClient,
+  ServiceVisibility,
   type AdministrationServiceService,
   type RequestAccessRequest,
   type Service,
@@ -40,6 +41,7 @@ export const accessRequest = (changes: Partial<RequestAccessRequest>): RequestAc
 export const service = (changes: Partial<Service> = {}): Service => ({
   ...{ name: "echo", sourceUrl: "http://127.0.0.1:8080", openapiPath: "", contact: "" },
   ...{ inways: [], protocol: "PROTOCOL_TCP_HTTP_1.1", publishedIn: [] },
+  visibility: ServiceVisibility.SERVICE_VISIBILITY_GROUP,
   ...changes,
 });
 

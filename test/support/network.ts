@@ -8,6 +8,7 @@ import { Processes, type Running } from "../../demo/processes.js";
 import type { GrantData } from "../../contracts/grant.js";
 import {
   ContractStateName,
+  ServiceVisibility,
   SignatureKind,
   type Contract,
 } from "../../proto/gen/schakel/manager/v1/administration.js";
@@ -328,6 +329,7 @@ export class Network {
           service: {
             ...{ name, sourceUrl, protocol, openapiPath: "", contact: "" },
             ...{ inways: [], publishedIn: [] },
+            visibility: ServiceVisibility.SERVICE_VISIBILITY_GROUP,
           },
         }),
       ),

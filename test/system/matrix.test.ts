@@ -9,7 +9,10 @@ import { contentHash, grantHashes, type GrantHash } from "../../contracts/hash.j
 import { signToken, tokenFor } from "../../contracts/token.js";
 import { openManagerClient } from "../../fsc/fsc-client.js";
 import { RemoteError } from "../../fsc/manager-interface.js";
-import type { Contract } from "../../proto/gen/schakel/manager/v1/administration.js";
+import {
+  ServiceVisibility,
+  type Contract,
+} from "../../proto/gen/schakel/manager/v1/administration.js";
 import { connectAsOutway, exchangeRaw } from "../support/as-outway.js";
 import { FakedClock, faketimeLibrary, NO_FAKETIME } from "../support/faketime.js";
 import { contractGroup, silentLog } from "../support/organisations.js";
@@ -217,8 +220,9 @@ describe(`system/matrix of ${String(PEERS)} peers, ${String(SERVICES)} services 
         const sourceUrl = `${source.url}/${provider.host}/${service}`;
         const about = { openapiPath: "", contact: "", inways: [], publishedIn: [] };
         const protocol = "PROTOCOL_TCP_HTTP_1.1";
+        const visibility = ServiceVisibility.SERVICE_VISIBILITY_GROUP;
         await provider.ask("putService", {
-          service: { name: service, sourceUrl, protocol, ...about },
+          service: { name: service, sourceUrl, protocol, ...about, visibility },
         });
       },
     );

@@ -12,8 +12,11 @@ import type { ErrorCode } from "../../core/errors.js";
 import { dial } from "../../core/dial.js";
 import type { PeerId } from "../../core/names.js";
 import { RemoteError, type ManagerEndpoint } from "../../fsc/manager-interface.js";
-import { SignatureKind } from "../../proto/gen/schakel/manager/v1/administration.js";
-import { ContractStateName } from "../../proto/gen/schakel/manager/v1/administration.js";
+import {
+  ContractStateName,
+  ServiceVisibility,
+  SignatureKind,
+} from "../../proto/gen/schakel/manager/v1/administration.js";
 import { contentOf, publication, signed } from "../support/fsc-contracts.js";
 import { contentHash } from "../../contracts/hash.js";
 import { PEERS, RESOLVE } from "../support/network-peers.js";
@@ -143,6 +146,7 @@ describe("system/publication", function () {
     const service = {
       ...{ name, sourceUrl: "http://127.0.0.1:9", protocol: PROTOCOL, openapiPath: "" },
       ...{ contact: "", inways: [], publishedIn: [] },
+      visibility: ServiceVisibility.SERVICE_VISIBILITY_GROUP,
     };
     await administrator.call("putService", { service });
     const { contract } = await administrator.call("publishService", {

@@ -33,6 +33,26 @@ export const protobufFileName = "schakel/manager/v1/administration.proto";
  * the name of its certificate. Every change is in the audit log before it is made.
  */
 
+/** ServiceVisibility is who may see a service. Who may use it is said by contracts alone. */
+export const ServiceVisibility = {
+  /** SERVICE_VISIBILITY_UNSPECIFIED - Not stated. Read as SERVICE_VISIBILITY_GROUP. */
+  SERVICE_VISIBILITY_UNSPECIFIED: 0,
+  /** SERVICE_VISIBILITY_GROUP - Directories may show it to every peer of the group. */
+  SERVICE_VISIBILITY_GROUP: 1,
+  /** SERVICE_VISIBILITY_PRIVATE - No directory shows it: only those use it who were told of it and have a contract that names it. */
+  SERVICE_VISIBILITY_PRIVATE: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ServiceVisibility = typeof ServiceVisibility[keyof typeof ServiceVisibility];
+
+export namespace ServiceVisibility {
+  export type SERVICE_VISIBILITY_UNSPECIFIED = typeof ServiceVisibility.SERVICE_VISIBILITY_UNSPECIFIED;
+  export type SERVICE_VISIBILITY_GROUP = typeof ServiceVisibility.SERVICE_VISIBILITY_GROUP;
+  export type SERVICE_VISIBILITY_PRIVATE = typeof ServiceVisibility.SERVICE_VISIBILITY_PRIVATE;
+  export type UNRECOGNIZED = typeof ServiceVisibility.UNRECOGNIZED;
+}
+
 /** SignatureKind is what a signature says. */
 export const SignatureKind = {
   /** SIGNATURE_KIND_UNSPECIFIED - Not stated. Refused. */
@@ -97,10 +117,15 @@ export interface Service {
   contact: string;
   /** The inways that offer it, by name; empty for all of them. */
   inways: string[];
-  /** What outways speak to its inways: "PROTOCOL_TCP_HTTP_1.1" or "PROTOCOL_TCP_HTTP_2". */
+  /**
+   * What outways speak to its inways: "PROTOCOL_TCP_HTTP_1.1" or "PROTOCOL_TCP_HTTP_2". The second is
+   * refused as long as inways and outways speak HTTP/1.1 alone.
+   */
   protocol: string;
   /** Directory peers that show it by a valid publication contract. Set by the manager. */
   publishedIn: string[];
+  /** Who may see it. */
+  visibility: ServiceVisibility;
 }
 
 /** PutServiceRequest carries the whole service. */
@@ -573,7 +598,16 @@ export interface AuditRecord {
 }
 
 function createBaseService(): Service {
-  return { name: "", sourceUrl: "", openapiPath: "", contact: "", inways: [], protocol: "", publishedIn: [] };
+  return {
+    name: "",
+    sourceUrl: "",
+    openapiPath: "",
+    contact: "",
+    inways: [],
+    protocol: "",
+    publishedIn: [],
+    visibility: 0,
+  };
 }
 
 export const Service: MessageFns<Service> = {
@@ -598,6 +632,9 @@ export const Service: MessageFns<Service> = {
     }
     for (const v of message.publishedIn) {
       writer.uint32(58).string(v!);
+    }
+    if (message.visibility !== 0) {
+      writer.uint32(64).int32(message.visibility);
     }
     return writer;
   },
@@ -669,6 +706,14 @@ export const Service: MessageFns<Service> = {
             }
 
             message.publishedIn.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.visibility = reader.int32() as any;
             continue;
           }
         }
@@ -3778,7 +3823,8 @@ export type AdministrationServiceService = typeof AdministrationServiceService;
 export const AdministrationServiceService = {
   /**
    * PutService makes a service or changes it. The same request twice changes nothing the second time.
-   * Refused: ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED.
+   * Refused: ERROR_CODE_REQUEST_INVALID (private while a directory shows it or is asked to),
+   * ERROR_CODE_LIMIT_EXCEEDED.
    */
   putService: {
     path: "/schakel.manager.v1.AdministrationService/PutService" as const,
@@ -3817,7 +3863,8 @@ export const AdministrationServiceService = {
   /**
    * PublishService proposes a publication contract to a directory peer, or names the one that holds or
    * waits already.
-   * Refused: ERROR_CODE_SERVICE_NOT_FOUND, ERROR_CODE_PEER_NOT_FOUND, ERROR_CODE_REQUEST_INVALID.
+   * Refused: ERROR_CODE_SERVICE_NOT_FOUND, ERROR_CODE_PEER_NOT_FOUND, ERROR_CODE_REQUEST_INVALID (the service is
+   * private).
    */
   publishService: {
     path: "/schakel.manager.v1.AdministrationService/PublishService" as const,
@@ -3865,7 +3912,8 @@ export const AdministrationServiceService = {
    * SignContract accepts, rejects or revokes a contract for our peer and sends the signature to all
    * parties. The same decision again changes nothing.
    * Refused: ERROR_CODE_CONTRACT_NOT_FOUND, ERROR_CODE_CONTRACT_DECIDED (the contract's state does not
-   * allow it), ERROR_CODE_REQUEST_INVALID.
+   * allow it), ERROR_CODE_CONTRACT_INVALID (to accept what publishes a private service),
+   * ERROR_CODE_REQUEST_INVALID.
    */
   signContract: {
     path: "/schakel.manager.v1.AdministrationService/SignContract" as const,
@@ -4046,7 +4094,8 @@ export const AdministrationServiceService = {
 export interface AdministrationServiceServer extends UntypedServiceImplementation {
   /**
    * PutService makes a service or changes it. The same request twice changes nothing the second time.
-   * Refused: ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED.
+   * Refused: ERROR_CODE_REQUEST_INVALID (private while a directory shows it or is asked to),
+   * ERROR_CODE_LIMIT_EXCEEDED.
    */
   putService: handleUnaryCall<PutServiceRequest, PutServiceResponse>;
   /**
@@ -4059,7 +4108,8 @@ export interface AdministrationServiceServer extends UntypedServiceImplementatio
   /**
    * PublishService proposes a publication contract to a directory peer, or names the one that holds or
    * waits already.
-   * Refused: ERROR_CODE_SERVICE_NOT_FOUND, ERROR_CODE_PEER_NOT_FOUND, ERROR_CODE_REQUEST_INVALID.
+   * Refused: ERROR_CODE_SERVICE_NOT_FOUND, ERROR_CODE_PEER_NOT_FOUND, ERROR_CODE_REQUEST_INVALID (the service is
+   * private).
    */
   publishService: handleUnaryCall<PublishServiceRequest, PublishServiceResponse>;
   /**
@@ -4078,7 +4128,8 @@ export interface AdministrationServiceServer extends UntypedServiceImplementatio
    * SignContract accepts, rejects or revokes a contract for our peer and sends the signature to all
    * parties. The same decision again changes nothing.
    * Refused: ERROR_CODE_CONTRACT_NOT_FOUND, ERROR_CODE_CONTRACT_DECIDED (the contract's state does not
-   * allow it), ERROR_CODE_REQUEST_INVALID.
+   * allow it), ERROR_CODE_CONTRACT_INVALID (to accept what publishes a private service),
+   * ERROR_CODE_REQUEST_INVALID.
    */
   signContract: handleUnaryCall<SignContractRequest, SignContractResponse>;
   /** ListContracts lists the contracts that our peer is part of, newest first. */
@@ -4131,7 +4182,8 @@ export interface AdministrationServiceServer extends UntypedServiceImplementatio
 export interface AdministrationServiceClient extends Client {
   /**
    * PutService makes a service or changes it. The same request twice changes nothing the second time.
-   * Refused: ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED.
+   * Refused: ERROR_CODE_REQUEST_INVALID (private while a directory shows it or is asked to),
+   * ERROR_CODE_LIMIT_EXCEEDED.
    */
   putService(
     request: PutServiceRequest,
@@ -4186,7 +4238,8 @@ export interface AdministrationServiceClient extends Client {
   /**
    * PublishService proposes a publication contract to a directory peer, or names the one that holds or
    * waits already.
-   * Refused: ERROR_CODE_SERVICE_NOT_FOUND, ERROR_CODE_PEER_NOT_FOUND, ERROR_CODE_REQUEST_INVALID.
+   * Refused: ERROR_CODE_SERVICE_NOT_FOUND, ERROR_CODE_PEER_NOT_FOUND, ERROR_CODE_REQUEST_INVALID (the service is
+   * private).
    */
   publishService(
     request: PublishServiceRequest,
@@ -4247,7 +4300,8 @@ export interface AdministrationServiceClient extends Client {
    * SignContract accepts, rejects or revokes a contract for our peer and sends the signature to all
    * parties. The same decision again changes nothing.
    * Refused: ERROR_CODE_CONTRACT_NOT_FOUND, ERROR_CODE_CONTRACT_DECIDED (the contract's state does not
-   * allow it), ERROR_CODE_REQUEST_INVALID.
+   * allow it), ERROR_CODE_CONTRACT_INVALID (to accept what publishes a private service),
+   * ERROR_CODE_REQUEST_INVALID.
    */
   signContract(
     request: SignContractRequest,
