@@ -172,11 +172,12 @@ class Verification {
 
   /** What is to be told when this was found: a root that differed before comes first. */
   first(fault: LogFault): LogFault {
+    if (fault.kind === "log-forked") return fault;
+    // What the entries come from may end or break off anywhere.
+    const index = fault.index ?? this.#next;
     const size = this.#differs?.size;
-    const isFirst = fault.index !== undefined && size !== undefined && fault.index < size;
-    return size === undefined || isFirst || fault.kind === "log-forked"
-      ? fault
-      : this.#rootDiffers(size);
+    if (size !== undefined && index >= size) return this.#rootDiffers(size);
+    return fault.index === undefined ? new LogFault(fault.kind, fault.detail, index) : fault;
   }
 
   #rootDiffers(size: number): LogFault {
