@@ -4,6 +4,7 @@ import { asWritten, several, wholeNumber } from "./arguments.js";
 import { action } from "./command.js";
 import type { ShowOptions } from "./log-show.js";
 import type { TailOptions } from "./log-tail.js";
+import type { VerifyOptions } from "./log-verify.js";
 
 const LINES_MAX = 1_000_000;
 
@@ -30,6 +31,51 @@ Examples:
   With the personal data, if its key has not been erased
     $ schakel log show 01a20af0-61c8-70d0-8b8d-d2e41423f6ec --folder outway/log --personal
 ${ABOUT}`;
+
+const VERIFY_EXAMPLES = `
+Examples:
+  An export of a log, by the group's file and what the export brings along
+    $ schakel log verify --bundle export.jsonl --group group.json
+  By keys that were agreed upon
+    $ schakel log verify --bundle export.jsonl --key 'schakel/demo/00000000000000000001+5a1e9c33+AQ…' \\
+        --witness 'schakel/demo/00000000000000000002/witness+0d3c71aa+BA…'
+  Every month again: it must continue what was seen the last time
+    $ schakel log verify --bundle export.jsonl --group group.json --known-checkpoint seen.txt
+
+It works offline, and ends with 0 only when all is right. What is wrong is named by the first bad entry and
+one word, which 'docs/evidence.md' explains.
+`;
+
+const registerVerify = (log: Command): void => {
+  log
+    .command("verify")
+    .description("check an export of a log: every entry, the tree, and who signed it")
+    .option("--bundle <FILE>", "the export")
+    .option("--group <FILE>", "group.json: trust the keys that its peers state in the export")
+    .option(
+      "--key <KEY>",
+      "a trusted key of the log; may be given several times",
+      several(asWritten),
+    )
+    .option(
+      "--witness <KEY>",
+      "a trusted key of a witness; may be given several times",
+      several(asWritten),
+    )
+    .option("--any-witness", "pass over co-signatures by keys that are not trusted")
+    .option(
+      "--known-checkpoint <FILE>",
+      "the checkpoint seen last: this one must continue it, and takes its place",
+    )
+    .option("--json", "print one JSON document instead of text")
+    .addHelpText("after", VERIFY_EXAMPLES)
+    .action(
+      action(async (options: VerifyOptions) => {
+        const { verify } = await import("./log-verify.js");
+        await verify(options);
+      }),
+    );
+};
 
 /** Adds the commands. */
 export const register = (program: Command): void => {
@@ -66,4 +112,5 @@ export const register = (program: Command): void => {
         await show(id, options);
       }),
     );
+  registerVerify(log);
 };
