@@ -8,8 +8,9 @@ import type { SharedItem, TimeRange } from "../../../txlog/reconcile/node.js";
 import { COMPARE_LIMITS, type AskStep } from "../../../txlog/reconcile/remote-side.js";
 import { LocalSide } from "../../../txlog/reconcile/side.js";
 import type { StepAnswer, StepRequest } from "../../../txlog/reconcile/step.js";
+import { skip } from "../../support/skip.js";
 import { long, seed } from "../../support/scale.js";
-import { idAt, readerOf, wireTo } from "../../support/shared-log.js";
+import { idAt, readerOf, wireTo } from "../../support/compared-logs.js";
 
 const FROM = Date.UTC(2026, 0, 1);
 const RANGE: TimeRange = { fromMs: FROM, toMs: FROM + 40 * 86_400_000 };
@@ -204,7 +205,7 @@ describe("comparing two logs", () => {
   });
 
   it("finds three differences among a million exchanges in under 10 s and 1 MB", async function () {
-    if (!long) this.skip();
+    if (!long) skip(this, "a million exchanges belong to the long run (npm run test:long)");
     this.timeout(120_000);
     const { ms, bytes, found } = await cost(1_000_000);
     expect(found.differences).to.have.length(3);
