@@ -33,7 +33,7 @@ export interface LogHead {
   readonly from?: number;
   /** The edge of the tree of size `from`, the largest subtree first. */
   readonly prefix?: readonly Buffer[];
-  /** Checkpoints of the same log with smaller sizes, by rising size: the tree passes each of them. */
+  /** Checkpoints of the same log, no larger, by rising size, signed or seen before: the tree passes each of them. */
   readonly older?: readonly Checkpoint[];
   /**
    * Whether entries are left out: then each has its proof, and sequences and intents are not followed. False
@@ -80,6 +80,10 @@ const startOf = ({ from = 0, prefix = [] }: LogHead): CompactTree => {
   }
 };
 
+/** A log that does not continue a checkpoint of its own. */
+export const forked = ({ size }: Checkpoint): LogFault =>
+  new LogFault("log-forked", `the log does not continue a checkpoint of it with ${size} entries`);
+
 /** One pass over the entries. */
 class Verification {
   readonly #head: LogHead;
@@ -88,6 +92,8 @@ class Verification {
   readonly #older: Checkpoint[];
   /** The size at which the root was right for the last time. */
   #rightUntil: number;
+  /** The first smaller checkpoint whose root is another one. */
+  #differs: Checkpoint | undefined;
   #next: number;
   #entries = 0;
   #epochRecord: VerifiedEntries["epochRecord"];
@@ -157,10 +163,20 @@ class Verification {
 
   #passCheckpoints(): void {
     for (let next = this.#older[0]; next?.size === this.#next; next = this.#older[0]) {
-      if (!next.root.equals(this.#tree.root())) throw this.#rootDiffers(next.size);
-      this.#rightUntil = next.size;
       this.#older.shift();
+      if (this.#differs !== undefined) continue;
+      if (next.root.equals(this.#tree.root())) this.#rightUntil = next.size;
+      else this.#differs = next;
     }
+  }
+
+  /** What is to be told when this was found: a root that differed before comes first. */
+  first(fault: LogFault): LogFault {
+    const size = this.#differs?.size;
+    const isFirst = fault.index !== undefined && size !== undefined && fault.index < size;
+    return size === undefined || isFirst || fault.kind === "log-forked"
+      ? fault
+      : this.#rootDiffers(size);
   }
 
   #rootDiffers(size: number): LogFault {
@@ -176,6 +192,8 @@ class Verification {
       throw new LogFault("size-differs", found, this.#next);
     }
     if (!root.equals(this.#tree.root())) throw this.#rootDiffers(size);
+    // The entries are those of the head, so it is the older checkpoint that was signed over others.
+    if (this.#differs !== undefined) throw forked(this.#differs);
   }
 }
 
@@ -195,10 +213,14 @@ export const verifyEntries = async (
 ): Promise<VerifiedEntries> => {
   const verification = new Verification(head);
   let done = 0;
-  for await (const entry of entries) {
-    verification.add(entry);
-    done += 1;
-    progress(done);
+  try {
+    for await (const entry of entries) {
+      verification.add(entry);
+      done += 1;
+      progress(done);
+    }
+    return verification.end();
+  } catch (error) {
+    throw error instanceof LogFault ? verification.first(error) : error;
   }
-  return verification.end();
 };

@@ -157,7 +157,7 @@ describe("A witness", () => {
       "a note that is no checkpoint",
       () => `old 0
 
-${signNote("a\n", [log])}`,
+${signNote(`${log.name}\n`, [log])}`,
     ],
     ["over its size", (body: string) => body + "x".repeat(64 * 1024)],
     ["nothing", () => ""],
