@@ -19,8 +19,10 @@ export interface SharedExchange {
   readonly inwayIntentHash?: Buffer | undefined;
 }
 
-/** The bytes of an item's digest, and of a transaction id. */
+/** The size of a digest, in bytes. */
 export const DIGEST_BYTES = 32;
+
+/** The size of a transaction id, in bytes. */
 export const TRANSACTION_ID_BYTES = 16;
 
 const MINUTE_MS = 60_000;
