@@ -53,8 +53,8 @@ const forked = ({ origin, size }: Checkpoint): LogFault =>
     `the log ${origin} does not continue the one of ${String(size)} entries that was seen before`,
   );
 
-const isOlder = (checkpoint: Checkpoint, than: Checkpoint | undefined): than is Checkpoint =>
-  than?.origin === checkpoint.origin && checkpoint.size < than.size;
+const isOlder = (checkpoint: Checkpoint, than: Checkpoint): boolean =>
+  than.origin === checkpoint.origin && checkpoint.size < than.size;
 
 const older = ({ origin, size }: Checkpoint, than: Checkpoint): LogFault =>
   new LogFault(
@@ -91,10 +91,11 @@ export class SeenLog {
       const note = await this.parts.newest();
       const opened = this.#open(note);
       const { checkpoint } = opened;
-      if (isOlder(checkpoint, required)) throw older(checkpoint, required);
+      if (required !== undefined && isOlder(checkpoint, required))
+        throw older(checkpoint, required);
       const last = await this.parts.seen.get(checkpoint.origin);
       required = last;
-      if (isOlder(checkpoint, last)) continue;
+      if (last !== undefined && isOlder(checkpoint, last)) continue;
       await this.#continues(last, checkpoint);
       if (await this.parts.seen.put(checkpoint.origin, last?.size ?? 0, { ...checkpoint, note })) {
         return { ...opened, note };
