@@ -16,6 +16,7 @@ import { ContractBook } from "../fsc/contract-book.js";
 import { openManagerClient } from "../fsc/fsc-client.js";
 import { PeerBook } from "../fsc/peer-book.js";
 import { migrateFsc, type FscSchema } from "../fsc/schema.js";
+import type { LogStore } from "../txlog/store/log-store.js";
 import { AuditLog } from "./audit.js";
 import { AutomaticAccess } from "./automatic.js";
 import { Clients } from "./clients.js";
@@ -24,6 +25,7 @@ import { ContractCounts } from "./contract-counts.js";
 import { contractsOf } from "../fsc/all-contracts.js";
 import type { ComponentSchema } from "./component-store.js";
 import type { EnrolmentSchema } from "./enrolment-store.js";
+import { openLogStore } from "./log-state.js";
 import { OwnCertificates } from "./own-certificates.js";
 import { Peers } from "./peers.js";
 import { Proposals } from "./proposals.js";
@@ -88,6 +90,8 @@ export interface ManagerState {
   readonly automatic: AutomaticAccess;
   readonly counts: ContractCounts;
   readonly feed: ManagerFeed;
+  /** The organisation's transaction log. */
+  readonly logStore: LogStore;
 }
 
 /** The server's database that the settings name; undefined when they name none. */
@@ -184,9 +188,10 @@ export const openState = async (
     ...{ own, groups, book, peers: peerBook, services, clients, certificates, clock },
   });
   const counts = new ContractCounts();
+  const logStore = await openLogStore(settings, sources, surroundings);
   const state: ManagerState = {
     ...{ ...opened, db: whole, audit, services, rules, clients, certificates, automatic, counts },
-    ...{ feed, proposals: new Proposals({ book, group: () => groups.current, clock }) },
+    ...{ feed, logStore, proposals: new Proposals({ book, group: () => groups.current, clock }) },
   };
   await follow(state, publications, sources, surroundings);
   return state;
