@@ -190,7 +190,7 @@ export class SegmentedLog implements TransactionLog {
     }
   }
 
-  close(last?: () => Promise<void>): Promise<void> {
+  close(last?: () => Promise<void> | undefined): Promise<void> {
     this.#closing ??= this.#close(last);
     return this.#closing;
   }
@@ -315,7 +315,7 @@ export class SegmentedLog implements TransactionLog {
     return batch;
   }
 
-  async #close(last: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+  async #close(last?: () => Promise<void> | undefined): Promise<void> {
     const { log, unlock } = this.#parts;
     this.#closed = true;
     this.#stop.abort();
@@ -328,15 +328,18 @@ export class SegmentedLog implements TransactionLog {
       this.#backlog.moveSums(batch, "all");
       while (this.#backlog.hasOutcomes) batch = await this.#write(batch);
       batch.add({ kind: "writer-stop" });
-      const { segment } = await this.#write(batch);
+      const { segment, nextSequence } = await this.#write(batch);
       await segment.end();
+      // Nothing follows in that segment: a later run begins another.
+      this.#pending = undefined;
+      this.#nextSequence = nextSequence;
       log.info({ writer: this.writerId }, "the transaction log is closed");
     } catch (error) {
       await this.#fail(error);
       log.error({ err: error }, "the transaction log was closed without the record of its stop");
     }
     try {
-      await last();
+      await last?.();
     } finally {
       this.#durable.close();
       unlock();

@@ -81,5 +81,5 @@ export interface TransactionLog {
    *
    * @param last what still needs the folder: runs after the last record and before the folder is released
    */
-  close(last?: () => Promise<void>): Promise<void>;
+  close(last?: () => Promise<void> | undefined): Promise<void>;
 }
