@@ -171,4 +171,18 @@ export const CONTROL_ERRORS = {
     text: "the enrolment code is unknown, was used, or has expired",
     hint: "Make a new code with 'schakel enrol --create'; it works once, within an hour.",
   },
+  ERROR_CODE_LOG_DIFFERS: {
+    status: 409,
+    at: { manager: "M1" },
+    retry: false,
+    text: "a record of the transaction log is in the store with other bytes",
+    hint: "One of the two was changed or restored from a backup: keep both as they are for examination. Move the writer's log folder away, and a log with a new writer begins in its place.",
+  },
+  ERROR_CODE_LOG_UNAVAILABLE: {
+    status: 503,
+    at: { manager: "M1" },
+    retry: true,
+    text: "the manager's store of the transaction log cannot be written",
+    hint: "See the manager's log: its disk is full or failing, or its database is away. Nothing is lost; writers keep their records and try again.",
+  },
 } as const satisfies Record<string, ErrorRow>;

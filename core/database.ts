@@ -2,7 +2,15 @@
 // Rooms write their queries with Kysely's builder, so that a second dialect changes this file alone.
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { Kysely, SqliteDialect, type SqliteDatabase, type Transaction } from "kysely";
+import {
+  Kysely,
+  sql,
+  SqliteAdapter,
+  SqliteDialect,
+  type SqliteDatabase,
+  type SqliteStatement,
+  type Transaction,
+} from "kysely";
 
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -22,25 +30,47 @@ export interface Migration {
   readonly up: (db: Kysely<unknown>) => Promise<void>;
 }
 
-/** Kysely's SQLite dialect asks for the shape of better-sqlite3; this gives it on Node's own SQLite. */
-const adapt = (database: DatabaseSync): SqliteDatabase => ({
-  close: () => database.close(),
-  prepare: (text) => {
-    const statement = database.prepare(text);
-    const values = (parameters: readonly unknown[]): SQLInputValue[] => [
-      ...(parameters as readonly SQLInputValue[]),
-    ];
-    return {
-      reader: statement.columns().length > 0,
-      all: (parameters) => statement.all(...values(parameters)),
-      run: (parameters) => statement.run(...values(parameters)),
-      iterate: (parameters) =>
-        statement.iterate(...values(parameters)) as IterableIterator<unknown>,
-    };
-  },
-});
+/** How many statements that write are kept prepared: a large insert costs more to prepare than to run. */
+const PREPARED_MAX = 200;
 
-const openFile = (file: string): DatabaseSync => {
+const prepare = (database: DatabaseSync, text: string): SqliteStatement => {
+  const statement = database.prepare(text);
+  const values = (parameters: readonly unknown[]): SQLInputValue[] => [
+    ...(parameters as readonly SQLInputValue[]),
+  ];
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...values(parameters)),
+    run: (parameters) => statement.run(...values(parameters)),
+    iterate: (parameters) => statement.iterate(...values(parameters)) as IterableIterator<unknown>,
+  };
+};
+
+/** Kysely's SQLite dialect asks for the shape of better-sqlite3; this gives it on Node's own SQLite. */
+const adapt = (database: DatabaseSync): SqliteDatabase => {
+  const prepared = new Map<string, SqliteStatement>();
+  return {
+    close: () => database.close(),
+    prepare: (text) => {
+      const kept = prepared.get(text);
+      if (kept !== undefined) return kept;
+      const statement = prepare(database, text);
+      // One that reads may still be read from when the same text is asked for again.
+      if (statement.reader) return statement;
+      if (prepared.size >= PREPARED_MAX) prepared.clear();
+      prepared.set(text, statement);
+      return statement;
+    },
+  };
+};
+
+/** How a database in a file is kept. */
+export interface FileOptions {
+  /** Whether what is removed or overwritten is also overwritten in the file; see `scrub`. */
+  readonly secureDelete?: boolean;
+}
+
+const openFile = (file: string, { secureDelete }: FileOptions): DatabaseSync => {
   // SQLite gives its side files the mode of the main file, so that is made first and narrow.
   closeSync(openSync(file, "a", 0o600));
   chmodSync(file, 0o600);
@@ -50,6 +80,7 @@ const openFile = (file: string): DatabaseSync => {
     // With FULL a commit is on disk when it returns, also after a power cut.
     database.exec("PRAGMA synchronous = FULL");
     database.exec("PRAGMA foreign_keys = ON");
+    if (secureDelete === true) database.exec("PRAGMA secure_delete = ON");
   } catch (error) {
     database.close();
     throw error;
@@ -63,12 +94,28 @@ const openFile = (file: string): DatabaseSync => {
  *
  * @throws DatabaseError when the file cannot be opened or is no database
  */
-export const openDatabase = <Schema>(file: string): Kysely<Schema> => {
+export const openDatabase = <Schema>(file: string, options: FileOptions = {}): Kysely<Schema> => {
   try {
-    return new Kysely<Schema>({ dialect: new SqliteDialect({ database: adapt(openFile(file)) }) });
+    const database = adapt(openFile(file, options));
+    return new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new DatabaseError(`${file} cannot be opened as a database: ${reason}`, { cause: error });
+  }
+};
+
+/**
+ * Takes what was overwritten or removed out of the database's side files too: the write-ahead log is written back and
+ * emptied. Only with FileOptions.secureDelete is it then in no file. On PostgreSQL that is the server's
+ * operator's duty, and nothing is done.
+ *
+ * @throws DatabaseError when another process reads the database at this moment
+ */
+export const scrub = async <Schema>(db: Kysely<Schema>): Promise<void> => {
+  if (!(db.getExecutor().adapter instanceof SqliteAdapter)) return;
+  const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(truncate)`.execute(db);
+  if (rows[0]?.busy !== 0) {
+    throw new DatabaseError("the database is being read by another process: try again");
   }
 };
 

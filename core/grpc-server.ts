@@ -4,6 +4,7 @@ import {
   Server,
   ServerCredentials,
   status,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   type Metadata,
@@ -75,7 +76,7 @@ const fingerprintOfCall = <Req, Res>(call: AnyCall<Req, Res>): string =>
   call.getAuthContext().sslPeerCertificate?.fingerprint256 ?? "";
 
 /**
- * A gRPC server. Services are added to `grpc` with handlers made by `unary` and `serverStream`, then it listens.
+ * A gRPC server. Services are added to `grpc` with handlers made by `unary`, `serverStream` and `bidiStream`, then it listens.
  */
 export class GrpcServer<Identity> {
   readonly grpc: Server;
@@ -200,6 +201,19 @@ export class GrpcServer<Identity> {
   serverStream<Req, Res>(
     work: (call: ServerWritableStream<Req, Res>, caller: Identity) => void,
   ): handleServerStreamingCall<Req, Res> {
+    return (call) => {
+      try {
+        work(call, this.caller(call));
+      } catch (error) {
+        call.emit("error", this.fail(error, call.getPath()));
+      }
+    };
+  }
+
+  /** Makes a method that streams both ways of a function, which owns the call from then on. What it throws at once becomes the answer. */
+  bidiStream<Req, Res>(
+    work: (call: ServerDuplexStream<Req, Res>, caller: Identity) => void,
+  ): handleBidiStreamingCall<Req, Res> {
     return (call) => {
       try {
         work(call, this.caller(call));

@@ -48,13 +48,14 @@ export interface ReadPage<T> {
 }
 
 /** How a page is read. */
-interface PageReading<T> {
+export interface PageReading<T> {
   /** The member that holds the items. */
   readonly name: string;
   readonly item: (value: JsonValue, path: string) => T;
 }
 
-const readPage = <T>(bytes: Uint8Array, { name, item }: PageReading<T>): ReadPage<T> =>
+/** Reads a page. What is not understood in it is left out with the reason. Throws ContractRefusal when it has another form. */
+export const readPage = <T>(bytes: Uint8Array, { name, item }: PageReading<T>): ReadPage<T> =>
   refusingFields(() => {
     const fields = objectOf(bytes);
     const values = fields.list(name);

@@ -4,6 +4,7 @@ import type { PeerIdentity } from "../certs/identity.js";
 import type { Address } from "../core/address.js";
 import type { ErrorAnswer } from "../core/error-answer.js";
 import type { FscLimits } from "./fsc-limits.js";
+import type { LogHandlers, WitnessHandlers } from "./log-interface.js";
 import type { ManagerHandlers } from "./manager-interface.js";
 import type { Parameters } from "./queries.js";
 
@@ -40,6 +41,10 @@ export interface Call {
 /** What the endpoints stand on. */
 export interface EndpointContext {
   readonly handlers: ManagerHandlers;
+  /** What answers for the transaction log; undefined where there is none. */
+  readonly logs: LogHandlers | undefined;
+  /** What co-signs checkpoints of others; undefined where nothing does. */
+  readonly witness: WitnessHandlers | undefined;
   readonly group: Group;
   readonly limits: FscLimits;
 }
@@ -62,16 +67,13 @@ export const emptyReply = (status: 200 | 201): Reply => ({
   body: Buffer.alloc(0),
 });
 
+/** An answer of bytes of some media type. */
+export const rawReply = (status: number, type: string, body: Buffer): Reply => ({
+  status,
+  headers: [["Content-Type", type], ["Content-Length", String(body.length)], ...BASE_HEADERS],
+  body,
+});
+
 /** An answer of JSON. The value is written as it stands: plain objects, arrays and texts that were put together by hand. */
-export const jsonReply = (value: object): Reply => {
-  const body = Buffer.from(JSON.stringify(value));
-  return {
-    status: 200,
-    headers: [
-      ["Content-Type", "application/json"],
-      ["Content-Length", String(body.length)],
-      ...BASE_HEADERS,
-    ],
-    body,
-  };
-};
+export const jsonReply = (value: object): Reply =>
+  rawReply(200, "application/json", Buffer.from(JSON.stringify(value)));

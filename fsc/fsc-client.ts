@@ -13,8 +13,8 @@ import type { Clock } from "../core/clock.js";
 import type { DialPolicy } from "../core/dial.js";
 import type { Log } from "../core/log.js";
 import * as answers from "./answers.js";
-import { exchange, type Answered, type Outgoing } from "./client-exchange.js";
 import { managerAddressValue } from "./manager-address.js";
+import { ManagerCalls, withQuery, type Parameter } from "./manager-call.js";
 import {
   RemoteError,
   type ContractQuery,
@@ -30,7 +30,7 @@ import {
   type SubmissionKind,
 } from "./manager-interface.js";
 import { sortOrderWord } from "./queries.js";
-import { BASE_PATH, FORM_TYPE, OAUTH_GRANT_TYPE } from "./wire.js";
+import { FORM_TYPE, OAUTH_GRANT_TYPE } from "./wire.js";
 
 /** The limits of a ManagerClient. */
 export interface ClientLimits {
@@ -65,18 +65,9 @@ export interface ClientParts {
 
 const SMALL_BYTES_MAX = 64 * 1024;
 const TOKEN_ANSWER_BYTES_MAX = TOKEN_BYTES_MAX + SMALL_BYTES_MAX;
-const JSON_TYPES = /^application\/(?:[a-z0-9.-]+\+)?json(?:\s*;.*)?$/i;
 
-type Parameter = readonly [name: string, value: string | undefined];
-
-const withQuery = (path: string, parameters: readonly Parameter[]): string => {
-  const given = parameters.flatMap(([name, value]) =>
-    value === undefined || value === "" ? [] : [`${name}=${encodeURIComponent(value)}`],
-  );
-  return given.length === 0 ? path : `${path}?${given.join("&")}`;
-};
-
-const pageParameters = ({ cursor, limit, sortOrder }: PageQuery): readonly Parameter[] => [
+/** The parameters that say which page is wanted. */
+export const pageParameters = ({ cursor, limit, sortOrder }: PageQuery): readonly Parameter[] => [
   ["cursor", cursor],
   ["limit", String(limit)],
   ["sort_order", sortOrderWord(sortOrder)],
@@ -87,24 +78,16 @@ const formText = (members: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
     .join("&");
 
-const problemOf = ({ status, headers, body }: Answered): string => {
-  if (status >= 300 && status < 400) {
-    const to = headers.get("location");
-    return `it redirects${to === undefined ? "" : ` to ${quoted(to)}`}, which is not followed`;
-  }
-  return body === undefined ? "its answer is larger than allowed" : "it gave no reason";
-};
-
 class FscClient implements ManagerClient {
-  readonly #limits: ClientLimits;
+  readonly #calls: ManagerCalls;
 
   constructor(private readonly parts: ClientParts) {
-    this.#limits = { ...CLIENT_LIMITS, ...parts.limits };
+    this.#calls = new ManagerCalls(parts, { ...CLIENT_LIMITS, ...parts.limits });
   }
 
   async announce(to: ManagerEndpoint): Promise<void> {
     const headers = this.#ownAddress();
-    await this.#call(to, { method: "PUT", path: "/announce", headers, body: undefined });
+    await this.#calls.call(to, { method: "PUT", path: "/announce", headers, body: undefined });
   }
 
   async submit(
@@ -118,8 +101,8 @@ class FscClient implements ManagerClient {
     const path = `/contracts/${encodeURIComponent(hash)}/${kind}`;
     try {
       await (kind === "propose"
-        ? this.#call(to, { method: "POST", path: "/contracts", headers, body })
-        : this.#call(to, { method: "PUT", path, headers, body }));
+        ? this.#calls.call(to, { method: "POST", path: "/contracts", headers, body })
+        : this.#calls.call(to, { method: "PUT", path, headers, body }));
     } catch (error) {
       throw await this.#withVersions(to, error);
     }
@@ -131,7 +114,9 @@ class FscClient implements ManagerClient {
       ["grant_type", query.grantType],
       ["grant_hash", query.grantHashes.join(",")],
     ]);
-    return this.#page(to, path, (bytes) => answers.readContracts(bytes, this.parts.groups.current));
+    return this.#calls.page(to, path, (bytes) =>
+      answers.readContracts(bytes, this.parts.groups.current),
+    );
   }
 
   async token(to: ManagerEndpoint, grantHash: GrantHash): Promise<string> {
@@ -142,7 +127,7 @@ class FscClient implements ManagerClient {
     });
     const headers = { "Content-Type": FORM_TYPE };
     const answerBytesMax = TOKEN_ANSWER_BYTES_MAX;
-    return this.#get(
+    return this.#calls.json(
       to,
       { method: "POST", path: "/token", headers, body, answerBytesMax },
       answers.readToken,
@@ -150,7 +135,7 @@ class FscClient implements ManagerClient {
   }
 
   async peer(to: ManagerEndpoint): Promise<PeerDescription> {
-    return this.#get(to, { path: "/peer" }, (bytes) => {
+    return this.#calls.json(to, { path: "/peer" }, (bytes) => {
       const found = answers.readDescription(bytes, this.parts.groups.current);
       if (found.peerId === to.peerId) return found;
       throw new ContractRefusal(
@@ -166,7 +151,9 @@ class FscClient implements ManagerClient {
       ["peer_name", query.nameContains],
       ["peer_id", query.peerIds.join(",")],
     ]);
-    return this.#page(to, path, (bytes) => answers.readPeers(bytes, this.parts.groups.current));
+    return this.#calls.page(to, path, (bytes) =>
+      answers.readPeers(bytes, this.parts.groups.current),
+    );
   }
 
   async services(to: ManagerEndpoint, query: ServiceQuery): Promise<Page<PublishedService>> {
@@ -175,13 +162,15 @@ class FscClient implements ManagerClient {
       ["peer_id", query.peerId],
       ["service_name", query.nameContains],
     ]);
-    return this.#page(to, path, (bytes) => answers.readServices(bytes, this.parts.groups.current));
+    return this.#calls.page(to, path, (bytes) =>
+      answers.readServices(bytes, this.parts.groups.current),
+    );
   }
 
   async certificates(to: ManagerEndpoint): Promise<Jwks> {
     const path = "/.well-known/jwks.json";
-    const jwks = await this.#get(to, { path, answerBytesMax: JWKS_BYTES_MAX }, parseJwks);
-    this.#logIgnored(to, path, jwks.ignored);
+    const jwks = await this.#calls.json(to, { path, answerBytesMax: JWKS_BYTES_MAX }, parseJwks);
+    this.#calls.logIgnored(to, path, jwks.ignored);
     return jwks;
   }
 
@@ -191,83 +180,6 @@ class FscClient implements ManagerClient {
       throw new TypeError("a client without an address of its own only asks");
     }
     return { "Fsc-Manager-Address": managerAddressValue(ownAddress) };
-  }
-
-  async #page<T>(
-    to: ManagerEndpoint,
-    path: string,
-    read: (bytes: Buffer) => answers.ReadPage<T>,
-  ): Promise<Page<T>> {
-    const answerBytesMax = this.#limits.pageBytesMax;
-    const { page, ignored } = await this.#get(to, { path, answerBytesMax }, read);
-    this.#logIgnored(to, path, ignored);
-    return page;
-  }
-
-  #logIgnored({ peerId }: ManagerEndpoint, path: string, ignored: readonly string[]): void {
-    if (ignored.length === 0) return;
-    const reasons = ignored.slice(0, 10);
-    this.parts.log.warn(
-      { peerId, path, count: ignored.length, reasons },
-      "answer holds what is left out",
-    );
-  }
-
-  async #get<T>(
-    to: ManagerEndpoint,
-    outgoing: Partial<Outgoing> & { readonly path: string },
-    read: (bytes: Buffer) => T,
-  ): Promise<T> {
-    const { status, headers, body } = await this.#call(to, outgoing);
-    const wrong = (detail: string): RemoteError =>
-      new RemoteError(to, status, undefined, `its answer is not understood: ${detail}`);
-    const type = headers.get("content-type") ?? "";
-    if (!JSON_TYPES.test(type)) throw wrong(`its Content-Type is ${quoted(type)}`);
-    const encoding = headers.get("content-encoding") ?? "identity";
-    if (encoding !== "identity") throw wrong(`its Content-Encoding is ${quoted(encoding)}`);
-    try {
-      return read(body);
-    } catch (error) {
-      if (!(error instanceof ContractRefusal)) throw error;
-      throw wrong(error.detail);
-    }
-  }
-
-  async #call(
-    to: ManagerEndpoint,
-    {
-      method = "GET",
-      path,
-      headers = {},
-      body,
-      answerBytesMax = SMALL_BYTES_MAX,
-    }: Partial<Outgoing> & { readonly path: string },
-  ): Promise<Answered & { readonly body: Buffer }> {
-    const { groups, bundles } = this.parts;
-    const { dialTimeoutMs, answerTimeoutMs } = this.#limits;
-    const answered = await exchange(
-      {
-        ...{ to, group: groups.current, bundle: bundles.current, policy: this.#policy(to) },
-        ...{ dialTimeoutMs, answerTimeoutMs },
-      },
-      { method, path: `${BASE_PATH}${path}`, headers, body, answerBytesMax },
-    );
-    const { status, body: found } = answered;
-    if (status >= 200 && status < 300 && found !== undefined) return { ...answered, body: found };
-    const { code, detail } = answers.readError(answered.headers.get("fsc-error-code"), found);
-    throw new RemoteError(to, status, code, detail ?? problemOf(answered));
-  }
-
-  // The group's own file names the directory's port.
-  #policy({ peerId, address }: ManagerEndpoint): DialPolicy {
-    const policy = this.parts.policy();
-    const isDirectory = this.parts.groups.current.directories.some(
-      (each) =>
-        each.peerId === peerId &&
-        each.address.host === address.host &&
-        each.address.port === address.port,
-    );
-    return isDirectory ? { ...policy, ports: undefined } : policy;
   }
 
   /**

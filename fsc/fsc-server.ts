@@ -15,6 +15,7 @@ import { FscConnection } from "./fsc-connection.js";
 import { FSC_LIMITS, type FscLimits } from "./fsc-limits.js";
 import { acceptHead, hasBody, Incoming } from "./incoming.js";
 import { MANAGER_ADDRESS_HEADER, readManagerAddress } from "./manager-address.js";
+import type { LogHandlers, WitnessHandlers } from "./log-interface.js";
 import type { ManagerHandlers } from "./manager-interface.js";
 import { invalid, Parameters } from "./queries.js";
 import { matchRoute } from "./router.js";
@@ -22,6 +23,10 @@ import { matchRoute } from "./router.js";
 /** What the server is made of. */
 export interface FscServing {
   readonly handlers: ManagerHandlers;
+  /** What answers for the transaction log. Its paths are not there unless given. */
+  readonly logs?: LogHandlers | undefined;
+  /** What co-signs checkpoints of others. Its path is not there unless given. */
+  readonly witness?: WitnessHandlers | undefined;
   /** The group in use, asked at each request. */
   readonly groups: { readonly current: Group };
   readonly log: Log;
@@ -208,7 +213,7 @@ export class FscServer {
   }
 
   async #answer(connection: FscConnection, incoming: Incoming, running: number): Promise<Reply> {
-    const { handlers, groups, allowAnyPort = false } = this.#serving;
+    const { handlers, groups, logs, witness, allowAnyPort = false } = this.#serving;
     const { caller } = connection;
     const { request } = incoming;
     const limits = this.#limits;
@@ -216,7 +221,8 @@ export class FscServer {
     if (running >= limits.requestsPerPeerMax) {
       throw this.#overLimit(caller, `${String(limits.requestsPerPeerMax)} requests at once`);
     }
-    const { endpoint, segment, takesBody } = matchRoute(request.method ?? "", target.path);
+    const served = { logs, witness };
+    const { endpoint, segment, takesBody } = matchRoute(request.method ?? "", target.path, served);
     if (!takesBody && hasBody(request)) throw invalid("the body", "is not allowed here");
     const group = groups.current;
     const call: Call = {
@@ -229,6 +235,6 @@ export class FscServer {
           allowAnyPort ? undefined : group.ports,
         ),
     };
-    return endpoint(call, { handlers, group, limits });
+    return endpoint(call, { handlers, group, limits, ...served });
   }
 }

@@ -4,6 +4,7 @@ import { audienceOf } from "../contracts/token.js";
 import { emptyReply, jsonReply, type Endpoint } from "./endpoint.js";
 import { UNUSED_BODY_BYTES_MAX } from "./fsc-limits.js";
 import { listReply } from "./list-reply.js";
+import { LOGGING_EXTENSION, PROVABLE_LOG_EXTENSION, WITNESS_EXTENSION } from "./log-interface.js";
 import type { ListedPeer, PublishedService } from "./manager-interface.js";
 import { NO_PAGE, pageQuery, type Parameters } from "./queries.js";
 
@@ -19,14 +20,16 @@ export const announce: Endpoint = async (call, { handlers }) => {
 };
 
 /** GET /peer: who we are and what we speak. */
-export const describePeer: Endpoint = (_call, { handlers }) => {
+export const describePeer: Endpoint = (_call, { handlers, logs, witness }) => {
   const { peerId, name, fscVersion, extensions } = handlers.describe();
+  const ofLogs = logs === undefined ? [] : [LOGGING_EXTENSION, PROVABLE_LOG_EXTENSION];
+  const ofWitness = witness === undefined ? [] : [WITNESS_EXTENSION];
   return Promise.resolve(
     jsonReply({
       peer_id: peerId,
       peer_name: name,
       fsc_version: fscVersion,
-      enabled_extensions: Object.fromEntries(extensions),
+      enabled_extensions: Object.fromEntries([...extensions, ...ofLogs, ...ofWitness]),
     }),
   );
 };

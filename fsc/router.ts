@@ -1,7 +1,17 @@
 // Which endpoint answers which method and path. Paths are compared as they were sent: nothing is normalised.
 import { SchakelError } from "../core/errors.js";
 import { listContracts, submitting } from "./contract-endpoints.js";
-import type { Endpoint } from "./endpoint.js";
+import type { Endpoint, EndpointContext } from "./endpoint.js";
+import {
+  addCheckpoint,
+  compare,
+  coSign,
+  giveCheckpoint,
+  giveKeys,
+  giveRecords,
+  giveTile,
+  listLogs,
+} from "./log-endpoints.js";
 import {
   announce,
   describePeer,
@@ -13,11 +23,16 @@ import { invalid, percentDecoded } from "./queries.js";
 import { giveToken } from "./token-endpoint.js";
 import { BASE_PATH } from "./wire.js";
 
+/** What a server may or may not have. */
+export type Served = Pick<EndpointContext, "logs" | "witness">;
+
 interface Route {
   readonly method: "GET" | "POST" | "PUT";
-  /** Below the base path; `{hash}` stands for any segment. */
+  /** Below the base path; `{hash}` stands for any segment, `{rest}` for one or more at the end. */
   readonly path: string;
   readonly endpoint: Endpoint;
+  /** Without this part of the context the path is not there. */
+  readonly needs?: keyof Served;
 }
 
 const ROUTES: readonly Route[] = [
@@ -32,21 +47,42 @@ const ROUTES: readonly Route[] = [
   { method: "GET", path: "/peers", endpoint: listPeers },
   { method: "GET", path: "/services", endpoint: listServices },
   { method: "GET", path: "/.well-known/jwks.json", endpoint: listCertificates },
+  { method: "GET", path: "/logs", endpoint: listLogs, needs: "logs" },
+  { method: "GET", path: "/schakel/log/checkpoint", endpoint: giveCheckpoint, needs: "logs" },
+  { method: "GET", path: "/schakel/log/tile/{rest}", endpoint: giveTile, needs: "logs" },
+  { method: "GET", path: "/schakel/log/keys", endpoint: giveKeys, needs: "logs" },
+  { method: "POST", path: "/schakel/log/records", endpoint: giveRecords, needs: "logs" },
+  { method: "POST", path: "/schakel/log/reconcile", endpoint: compare, needs: "logs" },
+  { method: "POST", path: "/schakel/log/statement", endpoint: coSign, needs: "logs" },
+  {
+    method: "POST",
+    path: "/schakel/witness/add-checkpoint",
+    endpoint: addCheckpoint,
+    needs: "witness",
+  },
 ];
 
 const VARIABLE = "{hash}";
+const REST = "{rest}";
 const SEGMENT_LENGTH_MAX = 1024;
 
 const matches = (route: Route, segments: readonly string[]): boolean => {
   const expected = `${BASE_PATH}${route.path}`.split("/");
+  const hasRest = expected.at(-1) === REST;
+  const fits = hasRest ? segments.length >= expected.length : segments.length === expected.length;
   return (
-    expected.length === segments.length &&
-    expected.every((each, at) => (each === VARIABLE ? segments[at] !== "" : each === segments[at]))
+    fits &&
+    expected.every((each, at) =>
+      each === VARIABLE || each === REST ? segments[at] !== "" : each === segments[at],
+    )
   );
 };
 
 const segmentOf = (route: Route, segments: readonly string[]): string | undefined => {
-  const at = `${BASE_PATH}${route.path}`.split("/").indexOf(VARIABLE);
+  const expected = `${BASE_PATH}${route.path}`.split("/");
+  // What is the rest of a path is taken as it was sent.
+  if (expected.at(-1) === REST) return segments.slice(expected.length - 1).join("/");
+  const at = expected.indexOf(VARIABLE);
   if (at === -1) return undefined;
   const raw = segments[at] ?? "";
   const segment = raw.length > SEGMENT_LENGTH_MAX ? undefined : percentDecoded(raw);
@@ -69,12 +105,16 @@ export interface Match {
  * Finds the endpoint for a request.
  *
  * @param path without the query
+ * @param served what the server has; without it, its paths are not there
  * @throws SchakelError ERROR_CODE_PATH_NOT_FOUND, ERROR_CODE_METHOD_UNSUPPORTED with the methods that there
  * are, ERROR_CODE_REQUEST_INVALID for a hash that is not percent-encoded
  */
-export const matchRoute = (method: string, path: string): Match => {
+export const matchRoute = (method: string, path: string, served: Served): Match => {
   const segments = path.split("/");
-  const routes = ROUTES.filter((route) => matches(route, segments));
+  const routes = ROUTES.filter(
+    (route) =>
+      (route.needs === undefined || served[route.needs] !== undefined) && matches(route, segments),
+  );
   if (routes.length === 0) throw new SchakelError("ERROR_CODE_PATH_NOT_FOUND");
   const route = routes.find((each) => each.method === method);
   if (route === undefined) {

@@ -5,6 +5,7 @@ import { formatAddress, type Address } from "../core/address.js";
 import { GrpcServer } from "../core/grpc-server.js";
 import type { PeerId } from "../core/names.js";
 import { AdministrationServiceService } from "../proto/gen/schakel/manager/v1/administration.js";
+import { LogIntakeServiceService } from "../proto/gen/schakel/manager/v1/log.js";
 import { ComponentServiceService } from "../proto/gen/schakel/manager/v1/component.js";
 import { EnrolmentServiceService } from "../proto/gen/schakel/manager/v1/enrolment.js";
 import { Access } from "./access.js";
@@ -14,6 +15,7 @@ import { Components, componentService } from "./component-service.js";
 import { ComponentStore } from "./component-store.js";
 import { Enrolment, enrolmentService } from "./enrolment.js";
 import { EnrolmentStore } from "./enrolment-store.js";
+import { LogIntake, logIntakeService } from "./log-intake.js";
 import { openOwnIdentity, type OwnIdentity } from "./own-identity.js";
 import type { ManagerSettings } from "./settings.js";
 import type { ManagerState, Sources, Surroundings } from "./state.js";
@@ -66,6 +68,17 @@ const startComponents = async (
   return components;
 };
 
+const startIntake = (
+  { logStore }: ManagerState,
+  { groups }: Sources,
+  { log, lifecycle, server }: Surroundings & { readonly server: GrpcServer<InternalCaller> },
+): void => {
+  const groupId = (): string => groups.current.id;
+  const intake = new LogIntake({ server, ingest: logStore.ingest, groupId, log });
+  server.grpc.addService(LogIntakeServiceService, logIntakeService(server, intake));
+  lifecycle.onStop("streams of records", () => intake.close());
+};
+
 const administrationParts = (
   state: ManagerState,
   { groups, bundles, own }: Sources,
@@ -104,6 +117,7 @@ export const serveInternally = async (
   server.grpc.addService(EnrolmentServiceService, enrolmentService(server, enrolment));
   lifecycle.onStop("internal calls", () => server.stop());
   const components = await startComponents(settings, state, sources, { ...surroundings, server });
+  startIntake(state, sources, { ...surroundings, server });
   const parts = administrationParts(state, sources, surroundings, {
     components: () => components.list(),
     createCode: (request) => enrolment.createCode(request),

@@ -15,6 +15,7 @@ import { ContractBook } from "../fsc/contract-book.js";
 import { openManagerClient } from "../fsc/fsc-client.js";
 import { PeerBook } from "../fsc/peer-book.js";
 import { migrateFsc, type FscSchema } from "../fsc/schema.js";
+import type { LogStore } from "../txlog/store/log-store.js";
 import { AuditLog } from "./audit.js";
 import { AutomaticAccess } from "./automatic.js";
 import { Clients } from "./clients.js";
@@ -23,6 +24,7 @@ import { ContractCounts } from "./contract-counts.js";
 import { contractsOf } from "../fsc/all-contracts.js";
 import type { ComponentSchema } from "./component-store.js";
 import type { EnrolmentSchema } from "./enrolment-store.js";
+import { openLogStore } from "./log-state.js";
 import { OwnCertificates } from "./own-certificates.js";
 import { Peers } from "./peers.js";
 import { Proposals } from "./proposals.js";
@@ -80,6 +82,8 @@ export interface ManagerState {
   readonly automatic: AutomaticAccess;
   readonly counts: ContractCounts;
   readonly feed: ManagerFeed;
+  /** The organisation's transaction log. */
+  readonly logStore: LogStore;
 }
 
 const openTables = async (
@@ -160,9 +164,10 @@ export const openState = async (
     ...{ own, groups, book, peers: peerBook, services, clients, certificates, clock },
   });
   const counts = new ContractCounts();
+  const logStore = await openLogStore(settings, sources, surroundings);
   const state: ManagerState = {
     ...{ ...opened, db: whole, audit, services, rules, clients, certificates, automatic, counts },
-    ...{ feed, proposals: new Proposals({ book, group: () => groups.current, clock }) },
+    ...{ feed, logStore, proposals: new Proposals({ book, group: () => groups.current, clock }) },
   };
   await follow(state, publications, sources, surroundings);
   return state;

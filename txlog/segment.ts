@@ -110,7 +110,8 @@ export interface StoredBatch {
   readonly end: number;
 }
 
-const takeRecords = (payload: Buffer, count: number): StoredRecord[] | undefined => {
+/** The records that stand one after the other in these bytes, exactly so many; undefined when they do not. */
+export const takeRecords = (payload: Buffer, count: number): StoredRecord[] | undefined => {
   const from = new ByteReader(payload);
   const records: StoredRecord[] = [];
   try {

@@ -52,7 +52,14 @@ const PATHS: readonly Row[] = [
     "ERROR_CODE_PATH_NOT_FOUND",
     "",
   ],
-  ["logs, which are not served yet", get("/v1/logs"), "ERROR_CODE_PATH_NOT_FOUND", ""],
+  ["logs, where there are none", get("/v1/logs"), "ERROR_CODE_PATH_NOT_FOUND", ""],
+  ["a log's keys, where it is none", get("/v1/schakel/log/keys"), "ERROR_CODE_PATH_NOT_FOUND", ""],
+  [
+    "a witness, where there is none",
+    post("/v1/schakel/witness/add-checkpoint", {}, "old 0"),
+    "ERROR_CODE_PATH_NOT_FOUND",
+    "",
+  ],
 ];
 
 const METHODS: readonly (readonly [line: string, allow: string])[] = [

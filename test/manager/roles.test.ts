@@ -9,6 +9,7 @@ import {
   AdministrationServiceService,
 } from "../../proto/gen/schakel/manager/v1/administration.js";
 import { ComponentServiceService } from "../../proto/gen/schakel/manager/v1/component.js";
+import { LogIntakeServiceService } from "../../proto/gen/schakel/manager/v1/log.js";
 import { EnrolmentServiceService } from "../../proto/gen/schakel/manager/v1/enrolment.js";
 import { Organisations, type Organisation } from "../support/managers.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
@@ -21,6 +22,7 @@ const METHODS = Object.values({
   ...AdministrationServiceService,
   ...ComponentServiceService,
   ...EnrolmentServiceService,
+  ...LogIntakeServiceService,
 });
 
 /** The roles of each method that are not those of people. */
@@ -28,6 +30,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "/schakel.manager.v1.ComponentService/WatchState": ["inway", "outway"],
   "/schakel.manager.v1.EnrolmentService/Enrol": [...ROLES, NOBODY],
   "/schakel.manager.v1.EnrolmentService/Renew": ["inway", "outway", "cli"],
+  "/schakel.manager.v1.LogIntakeService/ShipLog": ["inway", "outway"],
 };
 
 const rolesOf = (path: string): readonly string[] => OTHERS[path] ?? PEOPLE;
@@ -90,8 +93,8 @@ describe("the roles of the manager's methods", function () {
       });
     });
 
-  it("covers every method that the three services have", () => {
-    expect(METHODS).to.have.length(22);
+  it("covers every method that the four services have", () => {
+    expect(METHODS).to.have.length(23);
     expect(Object.keys(OTHERS)).to.have.members(
       METHODS.map(({ path }) => path).filter((path) => !path.includes("AdministrationService")),
     );

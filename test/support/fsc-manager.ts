@@ -11,6 +11,7 @@ import { dial } from "../../core/dial.js";
 import { serveTls, type TlsListener } from "../../core/tls-server.js";
 import type { FscLimits } from "../../fsc/fsc-limits.js";
 import { FscServer } from "../../fsc/fsc-server.js";
+import type { LogHandlers, WitnessHandlers } from "../../fsc/log-interface.js";
 import type {
   CallingManager,
   ContractQuery,
@@ -100,6 +101,8 @@ export class RecordingHandlers implements ManagerHandlers {
 export interface TestManagerOptions {
   readonly limits?: Partial<FscLimits>;
   readonly allowAnyPort?: boolean;
+  readonly logs?: LogHandlers;
+  readonly witness?: WitnessHandlers;
 }
 
 /** The provider's manager, at inway.test. Whoever starts it closes it. */

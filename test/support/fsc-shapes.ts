@@ -52,6 +52,29 @@ const SIGNATURES = { "*": /^[\w-]+\.[\w-]+\.[\w-]+$/ } as const;
 
 /** The answers, by path. */
 export const SHAPES = {
+  logs: {
+    records: [
+      {
+        transaction_id: "text",
+        direction: /^DIRECTION_(INCOMING|OUTGOING)$/,
+        grant_hash: "text",
+        source: {
+          type: /^SOURCE_TYPE_(DELEGATED_)?SOURCE$/,
+          outway_peer_id: "text",
+          "delegator_peer_id?": "text",
+        },
+        destination: {
+          type: /^DESTINATION_TYPE_(DELEGATED_)?DESTINATION$/,
+          service_peer_id: "text",
+          "delegator_peer_id?": "text",
+        },
+        service_name: ID,
+        "additional_data?": { "*": "any" },
+        created_at: "seconds",
+      },
+    ],
+    pagination: PAGE,
+  },
   contracts: {
     contracts: [
       {
