@@ -5,6 +5,7 @@ import { segmentKeyPath, segmentPath } from "./folder.js";
 import { readSegmentHeader, segmentNumbers } from "./read.js";
 import { BATCH_HEADER_BYTES, batchMark, frameAt, RECORD_HEADER_BYTES } from "./segment.js";
 
+const KEY_BYTES = 32;
 /** How much is read at once. A larger batch is read whole. */
 const READ_BYTES = 256 * 1024;
 
@@ -55,16 +56,23 @@ export class RecordReader {
     private readonly limits: RunLimits,
   ) {}
 
-  /** The key of a segment; empty when it has been removed. */
+  /** The key of a segment; zeros, which open nothing, when it has been removed. */
   async key(segment: number): Promise<Buffer> {
     try {
       return await readFile(segmentKeyPath(this.folder, segment));
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-        return Buffer.alloc(0);
+        return Buffer.alloc(KEY_BYTES);
       }
       throw error;
     }
+  }
+
+  /** The sequence of the first record that is here. */
+  async first(): Promise<number> {
+    const [number] = await segmentNumbers(this.folder);
+    if (number === undefined) return 1;
+    return Number((await readSegmentHeader(segmentPath(this.folder, number))).firstSequence);
   }
 
   /**

@@ -6,6 +6,8 @@ import type { RecordRun } from "./record-reader.js";
 /** The stream of LogIntakeService.ShipLog. */
 export type ShipStream = ClientDuplexStream<ShipLogRequest, ShipLogResponse>;
 
+const NO_KEY = Buffer.alloc(32);
+
 const uuidBytes = (uuid: string): Buffer => Buffer.from(uuid.replaceAll("-", ""), "hex");
 
 /** Bounded in what may be on its way; fails when the manager breaks it off or is silent for too long. */
@@ -21,7 +23,8 @@ export class ShipConnection {
   /** Sizes of the runs that are not acknowledged, by the sequence after their last record. */
   readonly #flying = new Map<number, number>();
   #flyingBytes = 0;
-  #segment: number | undefined;
+  /** The segment that was named last. */
+  segment: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param changed called after each change */
@@ -59,11 +62,7 @@ export class ShipConnection {
   /** Sends records, and the segment's key before its first. */
   async send(run: RecordRun, keyOf: (segment: number) => Promise<Buffer>): Promise<void> {
     const { segment, firstSequence, count, records } = run;
-    if (segment !== this.#segment) {
-      const key = await keyOf(segment);
-      this.#write({ step: { $case: "segment", value: { number: segment, key } } });
-      this.#segment = segment;
-    }
+    if (segment !== this.segment) this.#name(segment, await keyOf(segment));
     this.sent = firstSequence + count;
     this.#flying.set(this.sent, records.length);
     this.#flyingBytes += records.length;
@@ -72,11 +71,22 @@ export class ShipConnection {
     if (this.#timer === undefined) this.#watch();
   }
 
+  /** Says that the keys of the segments before this one are gone; its own comes with its records. */
+  announce(segment: number): void {
+    this.#name(segment, NO_KEY);
+    this.segment = undefined;
+  }
+
   /** Ends the stream. */
   end(): void {
     clearTimeout(this.#timer);
     this.#failure ??= new Error("the stream was ended here");
     this.stream.cancel();
+  }
+
+  #name(segment: number, key: Buffer): void {
+    this.#write({ step: { $case: "segment", value: { number: segment, key } } });
+    this.segment = segment;
   }
 
   #write(request: ShipLogRequest): void {

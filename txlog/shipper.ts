@@ -91,6 +91,8 @@ export class Shipper {
   #visible = 0;
   /** Grows with each segment. */
   #segmentsBegun = 0;
+  /** Whether the manager waits to hear of a new segment. */
+  #isRenewing = false;
   #delay: NodeJS.Timeout | undefined;
   #reason: string | undefined;
   /** Called when nothing more can be expected before the end; set while the shipper stops. */
@@ -232,8 +234,8 @@ export class Shipper {
   async #take(connection: ShipConnection): Promise<void> {
     const { next } = connection;
     if (next === undefined) return;
-    const { transactionLog, log } = this.#with;
-    if (!this.isConnected) this.#begun(next);
+    const { transactionLog } = this.#with;
+    if (!this.isConnected) await this.#begun(connection, next);
     const { acknowledged } = this.#unshipped;
     if (next > acknowledged) {
       this.shipped += next - acknowledged;
@@ -241,16 +243,29 @@ export class Shipper {
       transactionLog.acknowledged(next);
       this.#restWhenDone();
     }
-    if (connection.newSegment) {
-      connection.newSegment = false;
-      log.info({}, "the manager asks for a new segment");
-      transactionLog.endSegment();
-    }
-    if (this.#unshipped.acknowledged >= this.#segments.due) await this.#tidy();
+    if (connection.newSegment) this.#renew(connection);
+    if (this.#unshipped.acknowledged < this.#segments.due) return;
+    await this.#tidy();
+    const { fillingFrom, fillingSegment } = this.#with.transactionLog.position;
+    if (!this.#isRenewing || this.#unshipped.acknowledged < fillingFrom) return;
+    this.#isRenewing = false;
+    connection.announce(fillingSegment);
+  }
+
+  /** The manager wants the keys gone that it has records of. It repeats that until it hears of a later segment. */
+  #renew(connection: ShipConnection): void {
+    connection.newSegment = false;
+    const { transactionLog, log } = this.#with;
+    const { segment = Infinity } = connection;
+    if (segment < transactionLog.position.fillingSegment) return;
+    log.info({}, "the manager asks for a new segment");
+    this.#isRenewing = true;
+    transactionLog.endSegment();
+    this.#segments.look();
   }
 
   /** The manager has said which record it wants. */
-  #begun(next: number): void {
+  async #begun(connection: ShipConnection, next: number): Promise<void> {
     const { log, transactionLog } = this.#with;
     const { durable } = transactionLog.position;
     if (next > durable) {
@@ -264,6 +279,11 @@ export class Shipper {
         "the manager asks for records that it has acknowledged before",
       );
       this.#unshipped.take(next);
+    }
+    const first = await this.#reader.first();
+    if (next < first) {
+      log.error({ wanted: next, first }, "the manager has lost records that are here no longer");
+      connection.sent = first;
     }
     this.isConnected = true;
     this.#reason = undefined;

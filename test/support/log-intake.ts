@@ -101,6 +101,7 @@ export class LogIntake {
       begun.stream = stream;
       stream.write({ nextSequence: BigInt(begun.next), newSegment: false });
     } else if (step?.$case === "segment") {
+      if (step.value.key.length !== 32) throw new Error("it is no key");
       state.key = step.value.key;
       log?.segments.push(step.value.number);
     } else if (step?.$case === "batch" && log !== undefined) {
