@@ -54,6 +54,10 @@ export const PEER_SETTINGS = {
     "Let other peers and the directory have loopback or private addresses.",
   ),
   allowAnyPort: setting.toggle("Let addresses have ports other than the group's; for tests."),
+  logDurability: setting.choice(["local", "store"], {
+    text: "What an exchange waits for: its record on this disk, or also in the manager's store.",
+    default: "local",
+  }),
   allowVolatileLog: setting.toggle(
     "Let the transaction log lie on a disk that dies with its container (tmpfs, overlay).",
   ),
@@ -98,12 +102,13 @@ const commonFlags = (settings: PeerSettings): Record<string, string | boolean> =
  * @param internal where the identity folders say that the manager is
  */
 export const partSettings = (settings: PeerSettings, internal: Address): PartSettings => {
-  const { folder, allowVolatileLog } = settings;
+  const { folder, allowVolatileLog, logDurability } = settings;
   const inwayAddress = settings.inwayAddress ?? { host: settings.address.host, port: INWAY_PORT };
   const inwayListen = settings.inwayListen ?? { host: EVERY_INTERFACE, port: inwayAddress.port };
   const part = (name: "inway" | "outway") => ({
     ...commonFlags(settings),
-    ...{ data: join(folder, name), identity: join(folder, "identities", name), allowVolatileLog },
+    ...{ data: join(folder, name), identity: join(folder, "identities", name) },
+    ...{ allowVolatileLog, logDurability },
   });
   const manager = {
     ...commonFlags(settings),

@@ -6,6 +6,7 @@ import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import type { PeerIdentity } from "../certs/identity.js";
 import { InternalSource } from "../certs/internal-bundle.js";
+import { logStreams } from "../component/log-stream.js";
 import { keepRenewed } from "../component/renewal.js";
 import { RunningGrants } from "../component/running-grants.js";
 import { exposeState } from "../component/state-metrics.js";
@@ -20,8 +21,8 @@ import { runUntilSignal, type Lifecycle } from "../core/lifecycle.js";
 import { createLog, type Log } from "../core/log.js";
 import { VERSION } from "../core/version.js";
 import { Relay, RELAY_LIMITS } from "../relay/relay.js";
-import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
-import { exposeLog } from "../txlog/metrics.js";
+import type { TransactionLog } from "../txlog/log.js";
+import { openShippedLog } from "../txlog/shipped-log.js";
 import { InwayAccess } from "./access.js";
 import { InwayExchanges } from "./exchange.js";
 import { listenForPeers } from "./listener.js";
@@ -45,6 +46,7 @@ export interface Started {
 interface Sources {
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
+  readonly internal: InternalSource;
   readonly state: StateSource;
 }
 
@@ -68,7 +70,7 @@ const openSources = async (
     file: join(settings.data, "state"),
     offlineLimitMs: settings.offlineLimit,
   });
-  return { groups, bundles, state };
+  return { groups, bundles, internal, state };
 };
 
 const createRelay = (
@@ -159,17 +161,17 @@ export const startInway = async (settings: InwaySettings, running: Running): Pro
   const sources = await openSources(settings, running);
   const { groups, bundles } = sources;
   exposeState(health, sources.state);
-  const transactionLog = await openTransactionLog({
+  const transactionLog = await openShippedLog({
     folder: join(settings.data, "log"),
     groupId: groups.current.id,
     software: VERSION,
-    log,
-    clock,
+    component: settings.name,
     allowVolatile: settings.allowVolatileLog,
+    durability: settings.logDurability,
+    limits: { segmentAgeMs: settings.logSegmentAge },
+    streams: logStreams(sources.internal),
+    ...{ log, clock, health, lifecycle },
   });
-  lifecycle.onStop("transaction log", () => transactionLog.close());
-  health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
-  exposeLog(health.registry, transactionLog);
 
   const peerLimits = new PeerLimits(settings, health.registry);
   const relay = createRelay(settings, running, sources, { transactionLog, health, peerLimits });

@@ -75,6 +75,14 @@ export const INWAY_SETTINGS = {
   allowPrivateAddresses: setting.toggle("Let the directory have a loopback or private address."),
   allowAnyPort: setting.toggle("Let addresses have ports other than the group's; for tests."),
   resolve: setting.hostTable({ text: "Fixed answers instead of DNS.", default: "" }),
+  logDurability: setting.choice(["local", "store"], {
+    text: "What an exchange waits for: its record on this disk, or also in the manager's store.",
+    default: "local",
+  }),
+  logSegmentAge: setting.duration({
+    text: "How long a segment of the transaction log with personal data is filled at most; its key is removed when the manager has it whole.",
+    default: "10m",
+  }),
   allowVolatileLog: setting.toggle(
     "Let the transaction log lie on a disk that dies with its container (tmpfs, overlay).",
   ),

@@ -6,6 +6,7 @@ import { startWatching, type CatalogueWatcher } from "../catalogue/watcher.js";
 import { BundleSource } from "../certs/bundle.js";
 import { GroupSource } from "../certs/group.js";
 import { InternalSource } from "../certs/internal-bundle.js";
+import { logStreams } from "../component/log-stream.js";
 import { keepRenewed } from "../component/renewal.js";
 import { RunningGrants } from "../component/running-grants.js";
 import { exposeState } from "../component/state-metrics.js";
@@ -22,8 +23,8 @@ import { createLog, type Log } from "../core/log.js";
 import { VERSION } from "../core/version.js";
 import { openManagerClient } from "../fsc/fsc-client.js";
 import { Relay, RELAY_LIMITS } from "../relay/relay.js";
-import { openTransactionLog, type TransactionLog } from "../txlog/log.js";
-import { exposeLog } from "../txlog/metrics.js";
+import type { TransactionLog } from "../txlog/log.js";
+import { openShippedLog } from "../txlog/shipped-log.js";
 import type { Connected } from "./clients.js";
 import { OutwayExchanges } from "./exchange.js";
 import { InwayConnections } from "./inway-target.js";
@@ -93,17 +94,17 @@ const openData = async (
   const { groups, bundles, internal, policy } = sources;
   const health = new Health();
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
-  const transactionLog = await openTransactionLog({
+  const transactionLog = await openShippedLog({
     folder: join(settings.data, "log"),
     groupId: groups.current.id,
     software: VERSION,
-    log,
-    clock,
+    component: settings.name,
     allowVolatile: settings.allowVolatileLog,
+    durability: settings.logDurability,
+    limits: { segmentAgeMs: settings.logSegmentAge },
+    streams: logStreams(internal),
+    ...{ log, clock, health, lifecycle },
   });
-  lifecycle.onStop("transaction log", () => transactionLog.close());
-  health.addCheck({ name: "transaction log", problem: () => transactionLog.problem() });
-  exposeLog(health.registry, transactionLog);
   const state = await StateSource.open({
     role: "outway",
     ...{ groups, bundles, internal, log, lifecycle, clock },

@@ -57,6 +57,8 @@ export class Batch {
   readonly segment: SegmentFile;
   readonly firstSequence: number;
   records = 0;
+  /** Whether a record in it has a personal part. */
+  isPersonal = false;
 
   constructor(private readonly parts: BatchParts) {
     this.segment = parts.segment;
@@ -159,7 +161,10 @@ export class Batch {
       const leafHash = hashed ? hashInPlace(to.buffer, leaf, to.length) : NO_HASH;
       to.buffer.writeUInt32BE(leafBytes, start);
       to.buffer.writeUInt32BE(sealed?.length ?? 0, start + 4);
-      if (sealed !== undefined) to.bytes(sealed);
+      if (sealed !== undefined) {
+        to.bytes(sealed);
+        this.isPersonal = true;
+      }
       this.records += 1;
       return leafHash;
     } catch (error) {

@@ -21,7 +21,8 @@ export class LogUnusable extends Error {
 /** Where a folder's segments are. */
 export const segmentsFolder = (folder: string): string => join(folder, "segments");
 
-const keysFolder = (folder: string): string => join(folder, "keys");
+/** Where the keys of a folder's segments are. */
+export const keysFolder = (folder: string): string => join(folder, "keys");
 
 const numbered = (segment: number): string => String(segment).padStart(8, "0");
 

@@ -7,6 +7,10 @@ export interface LogLimits {
   readonly queueBytes: number;
   /** A segment that has grown to this size is followed by a new one. */
   readonly segmentBytes: number;
+  /** How long a segment with personal parts may take records after the first of them, in milliseconds: its key lives that long at least. */
+  readonly segmentAgeMs: number;
+  /** How long an intent may wait for the store, with durability `store`, in milliseconds. */
+  readonly storeMs: number;
   /** How long an outcome or a refusal may wait for an intent to share its sync with, in milliseconds. */
   readonly flushMs: number;
   /** Outcomes that are kept while the log cannot be written; those beyond it become `unfinished` at the next start. */
@@ -30,6 +34,8 @@ export interface LogLimits {
 export const LOG_LIMITS: LogLimits = {
   queueBytes: 4 * 1024 ** 2,
   segmentBytes: 64 * 1024 ** 2,
+  segmentAgeMs: 600_000,
+  storeMs: 5_000,
   flushMs: 50,
   outcomesKept: 50_000,
   refusalsPerMinute: 60,

@@ -11,7 +11,12 @@ import type { TransactionLog, TransactionLogOptions } from "./transaction-log.js
 
 export type { LogLimits } from "./limits.js";
 export type { Intent } from "./record.js";
-export type { LogCounters, TransactionLog, TransactionLogOptions } from "./transaction-log.js";
+export type {
+  LogCounters,
+  TransactionLog,
+  TransactionLogOptions,
+  WriterPosition,
+} from "./transaction-log.js";
 
 const startOf = (
   { previousStop, torn }: Recovered,
@@ -42,7 +47,9 @@ export const openTransactionLog = async (
   if (limits.queueBytes > BATCH_BYTES_MAX / 4) {
     throw new RangeError(`queueBytes is ${limits.queueBytes}, allowed is ${BATCH_BYTES_MAX / 4}`);
   }
-  const durability = await makeFolder(folder, options.allowVolatile);
+  const isStored = options.durability === "store";
+  const ownDurability = await makeFolder(folder, options.allowVolatile || isStored);
+  const durability = isStored ? "store" : ownDurability;
   const unlock = lockFolder(folder);
   try {
     const writerId = await prepareFolder(folder, groupId);

@@ -1,6 +1,6 @@
 // Reading a log back, from one segment's bytes or from a folder: every record, and everything that is
 // not as it should be, in order. Nothing here writes.
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, type FileHandle } from "node:fs/promises";
 import { decodeLeaf } from "./decode-leaf.js";
 import { FormatError } from "./bytes.js";
 import { segmentPath, segmentsFolder } from "./folder.js";
@@ -10,6 +10,7 @@ import {
   batchMark,
   decodeSegmentHeader,
   SEGMENT_HEADER_BYTES_MAX,
+  type ReadHeader,
   type SegmentHeader,
   type StoredBatch,
 } from "./segment.js";
@@ -111,6 +112,14 @@ export function* scanSegment(part: SegmentPart): Generator<SegmentItem> {
   }
 }
 
+const headerOf = async (file: FileHandle): Promise<ReadHeader> => {
+  const start = await file.read({ buffer: Buffer.alloc(SEGMENT_HEADER_BYTES_MAX), position: 0 });
+  return decodeSegmentHeader(start.buffer.subarray(0, start.bytesRead));
+};
+
+const named = (error: unknown, path: string): unknown =>
+  error instanceof FormatError ? new FormatError(`${path}: ${error.message}`) : error;
+
 /**
  * Reads a segment file into memory, or the part of it from a batch's start on.
  *
@@ -124,15 +133,13 @@ export const readPart = async (path: string, from = 0): Promise<SegmentPart> => 
     if (size > SEGMENT_BYTES_MAX) {
       throw new FormatError(`it has ${size} bytes, more than a segment may have`);
     }
-    const start = await file.read({ buffer: Buffer.alloc(SEGMENT_HEADER_BYTES_MAX), position: 0 });
-    const { header, end } = decodeSegmentHeader(start.buffer.subarray(0, start.bytesRead));
+    const { header, end } = await headerOf(file);
     const base = Math.max(from, end);
     const buffer = Buffer.allocUnsafeSlow(Math.max(0, size - base));
     const { bytesRead } = await file.read({ buffer, position: base });
     return { header, bytes: buffer.subarray(0, bytesRead), base };
   } catch (error) {
-    if (error instanceof FormatError) throw new FormatError(`${path}: ${error.message}`);
-    throw error;
+    throw named(error, path);
   } finally {
     await file.close();
   }
@@ -143,9 +150,31 @@ export async function* readSegment(path: string, from = 0): AsyncGenerator<Segme
   yield* scanSegment(await readPart(path, from));
 }
 
-/** The header of a segment file; see readPart. */
-export const readSegmentHeader = async (path: string): Promise<SegmentHeader> =>
-  (await readPart(path, SEGMENT_BYTES_MAX)).header;
+/** A header as it stands in a file. */
+export interface FileHeader extends SegmentHeader {
+  /** How many bytes it has: where the first batch begins. */
+  readonly bytes: number;
+  /** The size of the file. */
+  readonly size: number;
+}
+
+/**
+ * The header of a segment file.
+ *
+ * @throws FormatError when it is not one; the system's error when the file cannot be read
+ */
+export const readSegmentHeader = async (path: string): Promise<FileHeader> => {
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    const { header, end } = await headerOf(file);
+    return { ...header, bytes: end, size };
+  } catch (error) {
+    throw named(error, path);
+  } finally {
+    await file.close();
+  }
+};
 
 /** The numbers of a folder's segments, rising. Empty when the folder has none or does not exist. */
 export const segmentNumbers = async (folder: string): Promise<number[]> => {

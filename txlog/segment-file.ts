@@ -53,6 +53,11 @@ export class SegmentFile {
     return this.#size;
   }
 
+  /** Whether a batch in it is durable. */
+  get isBegun(): boolean {
+    return this.#acknowledged;
+  }
+
   /** Puts key and header on disk, each durable before the next, the folders' entries too. */
   async create(): Promise<void> {
     const { number } = this.header;

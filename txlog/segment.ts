@@ -129,18 +129,37 @@ export const takeRecords = (payload: Buffer, count: number): StoredRecord[] | un
   }
 };
 
-/** The whole, undamaged batch at this place of a segment's bytes; undefined when there is none. */
-export const batchAt = (bytes: Buffer, offset: number, mark: Buffer): StoredBatch | undefined => {
+/** Where a batch ends, how many records it says it holds, and whether it is there whole and undamaged. */
+export interface BatchFrame {
+  readonly end: number;
+  readonly count: number;
+  readonly isWhole: boolean;
+}
+
+/** What the header at this place of a segment's bytes says; undefined where none is. */
+export const frameAt = (bytes: Buffer, offset: number, mark: Buffer): BatchFrame | undefined => {
   const start = offset + BATCH_HEADER_BYTES;
-  if (start > bytes.length || !bytes.subarray(offset, offset + MARK_BYTES).equals(mark)) {
+  if (
+    start > bytes.length ||
+    bytes.compare(mark, 0, MARK_BYTES, offset, offset + MARK_BYTES) !== 0
+  ) {
     return undefined;
   }
   const crc = bytes.readUInt32BE(offset + MARK_BYTES);
   const size = bytes.readUInt32BE(offset + MARK_BYTES + CRC_BYTES);
   const count = bytes.readUInt32BE(offset + MARK_BYTES + CRC_BYTES + 4);
   const end = start + size;
-  if (size > BATCH_BYTES_MAX || count === 0 || end > bytes.length) return undefined;
-  if (crc32(bytes.subarray(offset + MARK_BYTES + CRC_BYTES, end)) !== crc) return undefined;
-  const records = takeRecords(bytes.subarray(start, end), count);
+  if (size > BATCH_BYTES_MAX || count === 0) return undefined;
+  const isWhole =
+    end <= bytes.length && crc32(bytes.subarray(offset + MARK_BYTES + CRC_BYTES, end)) === crc;
+  return { end, count, isWhole };
+};
+
+/** The whole, undamaged batch at this place of a segment's bytes; undefined when there is none. */
+export const batchAt = (bytes: Buffer, offset: number, mark: Buffer): StoredBatch | undefined => {
+  const frame = frameAt(bytes, offset, mark);
+  if (frame?.isWhole !== true) return undefined;
+  const { end, count } = frame;
+  const records = takeRecords(bytes.subarray(offset + BATCH_HEADER_BYTES, end), count);
   return records === undefined ? undefined : { records, end };
 };

@@ -1,21 +1,25 @@
 // The writer: fills one batch while another is on its way to disk, follows a full segment with a new
 // one, and goes on in a new one by itself after a failure.
-import { SchakelError, systemCode } from "../core/errors.js";
-import { pause, repeat } from "../core/retry.js";
 import { Backlog } from "./backlog.js";
 import { Batch } from "./batch.js";
 import { ByteWriter } from "./bytes.js";
+import { DurableRecords, type Filling } from "./durable.js";
 import type { ExchangeEntry, OutcomeEntry, Refused } from "./entry.js";
 import { writerBytes, type Body } from "./leaf.js";
 import { fitIntent, fitOutcome, fitRefusal, type LogLimits } from "./limits.js";
+import { nameOf, notWritten, REFUSED } from "./not-written.js";
 import type { Intent } from "./record.js";
 import type { Recovered } from "./recover.js";
+import { reopen } from "./reopen.js";
 import { SegmentFile } from "./segment-file.js";
-import type { LogCounters, TransactionLog, TransactionLogOptions } from "./transaction-log.js";
+import type {
+  LogCounters,
+  TransactionLog,
+  TransactionLogOptions,
+  WriterPosition,
+} from "./transaction-log.js";
+import { Wakes } from "./wakes.js";
 
-/** After a failure: the first attempt after one second, further ones one to two seconds apart. */
-const FIRST_RETRY_MS = 1000;
-const RETRY = { firstMs: 2000, maxMs: 2000 };
 /** A disk that has not answered for so long is a problem for health. */
 const STALLED_MS = 5000;
 const MEMORY_BYTES = 64 * 1024;
@@ -30,18 +34,13 @@ export interface SegmentedLogParts extends Omit<TransactionLogOptions, "limits">
   readonly unlock: () => void;
 }
 
-const notWritten = (reason: string, cause?: unknown): SchakelError =>
-  new SchakelError("TRANSACTION_LOG_WRITE_ERROR", { cause: new Error(reason, { cause }) });
-
-const nameOf = (error: unknown): string =>
-  systemCode(error) ?? (error instanceof Error ? error.name : "unknown");
-
 /** Implements TransactionLog on segments in a locked folder. `start` is called once, before all else. */
 export class SegmentedLog implements TransactionLog {
   readonly #parts: SegmentedLogParts;
   readonly #writer: Buffer;
   readonly #backlog: Backlog;
-  #counted = { batches: 0, records: 0, syncs: 0, bytes: 0, intentsRefused: 0, failures: 0 };
+  readonly #durable: DurableRecords;
+  #counted = { intentsRefused: 0, failures: 0 };
   /** The batch being filled; undefined while the log cannot be written. */
   #pending: Batch | undefined;
   /** The batch on its way to disk. */
@@ -49,9 +48,9 @@ export class SegmentedLog implements TransactionLog {
   #writingSince = 0;
   /** Memory that no batch uses. */
   #spare: ByteWriter | undefined;
-  /** Sequences of durable intents whose end is not durable yet. */
-  readonly #open = new Set<number>();
   #lastSegment = 0;
+  /** Whether the segment ends with the batch that is being filled. */
+  #ending = false;
   /** Where to go on after a failure; while all is well the batches count. */
   #nextSequence = 0;
   #failure: string | undefined;
@@ -60,14 +59,28 @@ export class SegmentedLog implements TransactionLog {
   #flushing: Promise<void> = Promise.resolve();
   #reopening: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
-  #woken = false;
-  #flushTimer: NodeJS.Timeout | undefined;
-  #sumTimer: NodeJS.Timeout | undefined;
+  readonly #wakes = new Wakes({
+    flush: () => {
+      this.#flushing = this.#flush();
+    },
+    sum: () => this.#writeSums(),
+  });
 
   constructor(parts: SegmentedLogParts) {
     this.#parts = parts;
     this.#writer = writerBytes(parts.groupId, parts.writerId);
     this.#backlog = new Backlog(parts.limits, parts.log, () => parts.clock.now());
+    this.#durable = new DurableRecords({
+      durability: parts.durability,
+      limits: parts.limits,
+      clock: parts.clock,
+      aged: () => this.endSegment(),
+      expired: ({ intent, reject }, reason) => {
+        this.#counted.intentsRefused += 1;
+        reject(notWritten(reason));
+        this.outcome(intent, REFUSED);
+      },
+    });
   }
 
   get writerId(): string {
@@ -75,13 +88,40 @@ export class SegmentedLog implements TransactionLog {
   }
 
   get records(): LogCounters {
-    return { ...this.#counted, outcomesLost: this.#backlog.outcomesLost };
+    return { ...this.#durable.counted, ...this.#counted, outcomesLost: this.#backlog.outcomesLost };
+  }
+
+  get position(): WriterPosition {
+    return this.#durable.position(this.#filling);
+  }
+
+  onDurable(listener: () => void): () => void {
+    return this.#durable.onChange(listener);
+  }
+
+  acknowledged(next: number): void {
+    this.#durable.acknowledged(next);
+  }
+
+  endSegment(): void {
+    const batch = this.#pending;
+    // Nothing is in it: the next record begins it.
+    if (this.#closed || batch?.segment.isBegun !== true) return;
+    if (this.#writing !== undefined || batch.records > 0) {
+      this.#ending = true;
+      return;
+    }
+    this.#ending = false;
+    this.#spare = batch.memory;
+    this.#pending = this.#begin(this.#plan(batch.nextSequence), batch.nextSequence);
+    void batch.segment.end();
+    this.#durable.tell();
   }
 
   /** Begins a run: a new segment with this record and the ends of unfinished intents, durable when it resolves. */
   async start({ lastSegment, nextSequence, open }: Recovered, begin: Body): Promise<void> {
     this.#lastSegment = lastSegment;
-    for (const { sequence } of open) this.#open.add(Number(sequence));
+    this.#durable.adopt(open);
     let batch = this.#begin(this.#plan(nextSequence), nextSequence);
     this.#pending = batch;
     batch.add(begin);
@@ -100,6 +140,8 @@ export class SegmentedLog implements TransactionLog {
 
   problem(): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
+    const late = this.#durable.problem();
+    if (late !== undefined) return late;
     const waited = this.#parts.clock.monotonic() - this.#writingSince;
     return this.#writing !== undefined && waited > STALLED_MS
       ? `the disk of the transaction log has not answered for ${Math.floor(waited / 1000)} s`
@@ -109,9 +151,10 @@ export class SegmentedLog implements TransactionLog {
   intent(entry: ExchangeEntry): Promise<Intent> {
     return new Promise((resolve, reject) => {
       const batch = this.#pending;
-      if (this.#closed || batch === undefined || batch.isFull) {
+      const late = this.#durable.problem();
+      if (this.#closed || batch === undefined || batch.isFull || late !== undefined) {
         this.#counted.intentsRefused += 1;
-        const reason = this.#closed ? "the log is closed" : this.#failure;
+        const reason = this.#closed ? "the log is closed" : (this.#failure ?? late);
         reject(notWritten(reason ?? "too many records wait for the disk"));
         return;
       }
@@ -129,34 +172,40 @@ export class SegmentedLog implements TransactionLog {
   outcome(intent: Intent, result: OutcomeEntry): void {
     const batch = this.#closed ? undefined : this.#pending;
     this.#backlog.addOutcome(batch, { intent, result: fitOutcome(result, this.#parts.limits) });
-    this.#wakeLater();
+    this.#wakes.later(this.#parts.limits.flushMs);
   }
 
   refusal(entry: ExchangeEntry, refused: Refused): void {
     const batch = this.#closed ? undefined : this.#pending;
     if (batch === undefined || batch.isFull || !this.#backlog.sums.admit(entry.source.peerId)) {
       this.#backlog.addRefusal(entry, refused);
-      this.#sumLater();
+      this.#wakes.sumLater(this.#backlog.sums.restMs);
       return;
     }
     try {
       batch.addRefusal(fitRefusal(entry, this.#parts.limits), refused);
-      this.#wakeLater();
+      this.#wakes.later(this.#parts.limits.flushMs);
     } catch (error) {
       this.#parts.log.error({ err: error }, "a refusal does not fit a record");
     }
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  close(last?: () => Promise<void> | undefined): Promise<void> {
+    this.#closing ??= this.#close(last);
     return this.#closing;
+  }
+
+  get #filling(): Filling {
+    const header = this.#pending?.segment.header;
+    return header === undefined
+      ? { fillingSegment: this.#lastSegment + 1, fillingFrom: this.#nextSequence }
+      : { fillingSegment: header.number, fillingFrom: Number(header.firstSequence) };
   }
 
   /** A new segment that begins with this sequence. Nothing is on disk yet. */
   #plan(firstSequence: number): SegmentFile {
     const { folder, groupId, writerId, clock } = this.#parts;
-    let openFrom = this.#writing?.firstSequence ?? firstSequence;
-    for (const sequence of this.#open) openFrom = Math.min(openFrom, sequence);
+    const openFrom = this.#durable.openFrom(this.#writing?.firstSequence ?? firstSequence);
     this.#lastSegment += 1;
     return new SegmentFile(folder, {
       writerId,
@@ -182,76 +231,46 @@ export class SegmentedLog implements TransactionLog {
     const { segment } = batch;
     this.#writing = batch;
     this.#writingSince = this.#parts.clock.monotonic();
-    const ends = segment.size + batch.bytes >= this.#parts.limits.segmentBytes;
+    const ends = this.#ending || segment.size + batch.bytes >= this.#parts.limits.segmentBytes;
+    if (ends) this.#ending = false;
     const next = this.#begin(ends ? this.#plan(batch.nextSequence) : segment, batch.nextSequence);
     this.#pending = next;
     this.#backlog.moveOutcomes(next);
     const bytes = batch.finish();
     await segment.append(bytes);
     this.#writing = undefined;
-    this.#acknowledge(batch, bytes.length);
+    if (batch.memory.buffer.length <= MEMORY_BYTES_KEPT) this.#spare = batch.memory;
+    this.#durable.take(batch, bytes.length);
     if (ends) await segment.end();
     return next;
   }
 
-  #acknowledge(batch: Batch, bytes: number): void {
-    this.#counted.batches += 1;
-    this.#counted.syncs += 1;
-    this.#counted.records += batch.records;
-    this.#counted.bytes += bytes;
-    if (batch.memory.buffer.length <= MEMORY_BYTES_KEPT) this.#spare = batch.memory;
-    for (const { intent } of batch.outcomes) this.#open.delete(Number(intent.sequence));
-    for (const sequence of batch.unfinished) this.#open.delete(sequence);
-    for (const { intent, resolve } of batch.waiting) {
-      this.#open.add(Number(intent.sequence));
-      resolve(intent);
-    }
-  }
-
   /** Has what is pending written once this turn of the event loop has brought what it brings. */
   #wake(): void {
-    if (this.#woken || this.#writing !== undefined) return;
-    this.#woken = true;
-    setImmediate(() => {
-      this.#woken = false;
-      this.#flushing = this.#flush();
-    });
+    if (this.#writing === undefined) this.#wakes.soon();
   }
 
-  /** Has what is pending written soon, unless an intent takes it along before. */
-  #wakeLater(): void {
-    if (this.#closed) return;
-    this.#flushTimer ??= setTimeout(() => {
-      this.#flushTimer = undefined;
-      this.#wake();
-    }, this.#parts.limits.flushMs);
-  }
-
-  /** Has the sums of this minute written when it is over. */
-  #sumLater(): void {
-    if (this.#closed) return;
-    this.#sumTimer ??= setTimeout(() => {
-      this.#sumTimer = undefined;
-      const batch = this.#pending;
-      if (batch !== undefined && !batch.isFull) {
-        this.#backlog.moveSums(batch, "over");
-        this.#wakeLater();
-      }
-      if (this.#backlog.sums.size > 0) this.#sumLater();
-    }, this.#backlog.sums.restMs).unref();
+  /** Writes the sums of the minute that is over. */
+  #writeSums(): void {
+    const batch = this.#pending;
+    if (batch !== undefined && !batch.isFull) {
+      this.#backlog.moveSums(batch, "over");
+      this.#wakes.later(this.#parts.limits.flushMs);
+    }
+    if (this.#backlog.sums.size > 0) this.#wakes.sumLater(this.#backlog.sums.restMs);
   }
 
   /** Never rejects. */
   async #flush(): Promise<void> {
     const batch = this.#pending;
     if (this.#closed || this.#writing !== undefined || batch === undefined) return;
-    clearTimeout(this.#flushTimer);
-    this.#flushTimer = undefined;
+    this.#wakes.flushed();
     if (batch.records === 0) return;
     try {
       const next = await this.#write(batch);
+      if (this.#ending) this.endSegment();
       if (next.waiting.length > 0) this.#wake();
-      else if (next.records > 0) this.#wakeLater();
+      else if (next.records > 0) this.#wakes.later(this.#parts.limits.flushMs);
     } catch (error) {
       await this.#fail(error);
     }
@@ -272,25 +291,10 @@ export class SegmentedLog implements TransactionLog {
     this.#backlog.takeBack(lost);
     // None of the lost records was acknowledged: their sequences are given out anew, in another segment.
     this.#nextSequence = lost[0]?.firstSequence ?? this.#nextSequence;
+    this.#ending = false;
     await lost[0]?.segment.fence();
-    if (!this.#closed) this.#reopening = this.#reopen();
-  }
-
-  /** Tries to go on until it succeeds or the log is closed. Never rejects. */
-  async #reopen(): Promise<void> {
-    const { log } = this.#parts;
-    const resumed = new AbortController();
-    await pause(FIRST_RETRY_MS, this.#stop.signal);
-    await repeat(AbortSignal.any([this.#stop.signal, resumed.signal]), {
-      turn: async () => {
-        await this.#resume();
-        resumed.abort();
-        return 0;
-      },
-      failed: (error, failures) =>
-        log.warn({ code: nameOf(error), failures }, "the transaction log still cannot be written"),
-      backoff: RETRY,
-    });
+    if (this.#closed) return;
+    this.#reopening = reopen(() => this.#resume(), this.#stop.signal, this.#parts.log);
   }
 
   /** Begins a new segment after a failure. */
@@ -307,16 +311,16 @@ export class SegmentedLog implements TransactionLog {
     this.#failure = undefined;
     this.#parts.log.info({}, "the transaction log can be written again");
     this.#backlog.moveOutcomes(batch);
-    if (batch.records > 0) this.#wakeLater();
+    if (batch.records > 0) this.#wakes.later(this.#parts.limits.flushMs);
     return batch;
   }
 
-  async #close(): Promise<void> {
+  async #close(last?: () => Promise<void> | undefined): Promise<void> {
     const { log, unlock } = this.#parts;
     this.#closed = true;
     this.#stop.abort();
-    clearTimeout(this.#flushTimer);
-    clearTimeout(this.#sumTimer);
+    this.#wakes.stop();
+    this.#durable.stop();
     await this.#flushing;
     await this.#reopening;
     try {
@@ -324,13 +328,20 @@ export class SegmentedLog implements TransactionLog {
       this.#backlog.moveSums(batch, "all");
       while (this.#backlog.hasOutcomes) batch = await this.#write(batch);
       batch.add({ kind: "writer-stop" });
-      const { segment } = await this.#write(batch);
+      const { segment, nextSequence } = await this.#write(batch);
       await segment.end();
+      // Nothing follows in that segment: a later run begins another.
+      this.#pending = undefined;
+      this.#nextSequence = nextSequence;
       log.info({ writer: this.writerId }, "the transaction log is closed");
     } catch (error) {
       await this.#fail(error);
       log.error({ err: error }, "the transaction log was closed without the record of its stop");
+    }
+    try {
+      await last?.();
     } finally {
+      this.#durable.close();
       unlock();
     }
   }

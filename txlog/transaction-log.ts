@@ -18,7 +18,22 @@ export interface TransactionLogOptions {
   readonly clock: Clock;
   /** Whether the folder may lie on a file system that is lost with its machine or container. */
   readonly allowVolatile: boolean;
+  /** What an intent waits for: this disk (unless said otherwise), or also the organisation's store. */
+  readonly durability?: "local" | "store";
   readonly limits?: Partial<LogLimits>;
+}
+
+/** How far a log is, for whoever ships its records. */
+export interface WriterPosition {
+  /** Every record before this sequence is durable on this disk. */
+  readonly durable: number;
+  /** The number of the segment with the last of them. */
+  readonly durableSegment: number;
+  /** `open from` of that segment: a start reads back to the segment that holds this sequence. */
+  readonly openFrom: number;
+  /** The segment of the next record, and the first sequence that it may hold: lower ones have ended before that sequence. */
+  readonly fillingSegment: number;
+  readonly fillingFrom: number;
 }
 
 /** What the log has done since it was opened. */
@@ -53,6 +68,18 @@ export interface TransactionLog {
   outcome(intent: Intent, result: OutcomeEntry): void;
   /** Records that an exchange was refused. Not waited for; above a rate, refusals are summed. */
   refusal(entry: ExchangeEntry, refused: Refused): void;
-  /** Writes what waits and the record of the stop, and releases the folder. Intents are refused from now on. */
-  close(): Promise<void>;
+  /** How far it is now. */
+  readonly position: WriterPosition;
+  /** Calls back after each change of `position`. Returns the function that ends that. */
+  onDurable(listener: () => void): () => void;
+  /** The store has every record before this sequence. */
+  acknowledged(next: number): void;
+  /** Has the next batch begin a new segment, at once when nothing is being written. */
+  endSegment(): void;
+  /**
+   * Writes what waits and the record of the stop, and releases the folder. Intents are refused from now on.
+   *
+   * @param last what still needs the folder: runs after the last record and before the folder is released
+   */
+  close(last?: () => Promise<void> | undefined): Promise<void>;
 }

@@ -36,6 +36,7 @@ import {
   type WatchStateResponse,
 } from "../../proto/gen/schakel/manager/v1/component.js";
 import { InternalPki } from "./internal-pki.js";
+import { LogIntake } from "./log-intake.js";
 import type { TestGroup, TestPeer } from "./pki.js";
 import { recordedLog } from "./recorded-log.js";
 
@@ -138,6 +139,8 @@ export class Organisation {
   opening: (() => readonly WatchStateResponse[]) | undefined;
   /** Whether heartbeats are sent. */
   beats = true;
+  /** Takes the records of the components' transaction logs. */
+  readonly intake = new LogIntake();
   readonly lines: readonly string[];
   readonly #log;
   readonly #streams = new Set<Stream>();
@@ -270,6 +273,7 @@ export class Organisation {
       }),
     };
     server.grpc.addService(ComponentServiceService, answers);
+    this.intake.addTo(server);
     this.#grpc = server;
     this.#port = (await server.listen()).port;
     this.#timer = setInterval(() => {

@@ -14,6 +14,7 @@ interface OpenOptions {
   readonly clock?: Clock;
   readonly groupId?: string;
   readonly allowVolatile?: boolean;
+  readonly durability?: "local" | "store";
   /** Collects the lines of the process's log. */
   readonly lines?: string[];
 }
@@ -27,6 +28,7 @@ export const openLog = (folder: string, options: OpenOptions = {}): Promise<Tran
     log: pino({ level: "info" }, { write: (line: string) => void options.lines?.push(line) }),
     clock: options.clock ?? systemClock,
     allowVolatile: options.allowVolatile ?? true,
+    ...(options.durability === undefined ? {} : { durability: options.durability }),
     limits: options.limits ?? {},
   });
 

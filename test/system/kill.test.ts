@@ -4,6 +4,7 @@ import { call } from "../support/call.js";
 import { expectEnded, intentsOf, recordsOf } from "../support/logs.js";
 import { Network } from "../support/network.js";
 import { long, seed } from "../support/scale.js";
+import { expectStored } from "../support/stored-log.js";
 import { until } from "../support/until.js";
 
 const ROUNDS = long ? 100 : 20;
@@ -18,6 +19,11 @@ const random = (start: number): (() => number) => {
   };
 };
 
+const isShipped = async (healthPort: number): Promise<boolean> => {
+  const page = await call(`http://127.0.0.1:${String(healthPort)}/metrics`);
+  return /^schakel_log_shipping 1$/m.test(page.text);
+};
+
 describe(`system/kill -9 under load, ${String(ROUNDS)} times (seed ${String(seed)})`, function () {
   this.timeout(ROUNDS * 15_000);
   let network: Network;
@@ -26,8 +32,14 @@ describe(`system/kill -9 under load, ${String(ROUNDS)} times (seed ${String(seed
   });
   after(() => network.stop());
 
-  it("leaves a record on both sides of each request that the source saw, and an end of each intent", async () => {
+  it("leaves a record on both sides of each request that the source saw, an end of each intent, and all of it with the managers", async () => {
     const next = random(seed);
+    const killManager = async (name: "provider" | "consumer"): Promise<void> => {
+      const { running } = network.member(`manager-${name}`);
+      running.kill("SIGKILL");
+      await running.exited;
+      await network.startManager(name);
+    };
     const outwayPort = network.outway.port;
     const answered: string[] = [];
     let running = true;
@@ -47,6 +59,8 @@ describe(`system/kill -9 under load, ${String(ROUNDS)} times (seed ${String(seed
       const before = answered.length;
       const enough = Math.ceil(next() * 60);
       await until("the load to be answered", () => answered.length > before + enough, 30_000);
+      // Every fifth time a manager too, in the middle of taking records.
+      if (round % 5 === 4) await killManager(round % 2 === 0 ? "provider" : "consumer");
       const victim = round % 2 === 0 ? network.inway : network.outway;
       victim.running.kill("SIGKILL");
       await victim.running.exited;
@@ -58,12 +72,18 @@ describe(`system/kill -9 under load, ${String(ROUNDS)} times (seed ${String(seed
     running = false;
     await Promise.all(clients);
 
+    for (const { healthPort } of [network.inway, network.outway]) {
+      await until("the managers to have the records", () => isShipped(healthPort), 30_000);
+    }
     await network.outway.running.stop();
     await network.inway.running.stop();
     const outgoing = await recordsOf(network.outway.log);
     const incoming = await recordsOf(network.inway.log);
     expectEnded(outgoing);
     expectEnded(incoming);
+    const { provider, consumer } = network.organisations;
+    expectStored(consumer.data, "outway/outway", outgoing);
+    expectStored(provider.data, "inway/inway", incoming);
     const [outIntents, inIntents] = [intentsOf(outgoing), intentsOf(incoming)];
     const seen = network.source.requests.map(
       (request) => request.header("Fsc-Transaction-Id")[0] ?? "",
