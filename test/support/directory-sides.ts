@@ -38,6 +38,7 @@ export const openSide = async (
     settings: {
       ...{ publications: "automatic", contractsPerPeerMax: 5_000, allowAnyPort: true },
       contractBytesPerPeerMax: 16 * 1024 * 1024,
+      connectionsMax: 5_000,
       ...settings,
     },
   });
