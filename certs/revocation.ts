@@ -90,3 +90,19 @@ export const revocationProblems = (
     return byIssuer(certificate, issuer, listed, { now, graceMs }).map((each) => `${who}: ${each}`);
   });
 };
+
+/**
+ * Until when lists say what they say now, in milliseconds since 1970: the last moment before one of them begins to
+ * count or is past its grace period. Infinite when time changes nothing more. Lists that cannot be read change nothing.
+ */
+export const listsUnchangedUntil = (lists: readonly RevocationList[], now: number): number => {
+  const moments = lists.flatMap(({ crl }) => {
+    try {
+      const { thisUpdate, nextUpdate } = readRevocationList(crl);
+      return [thisUpdate - 1, nextUpdate + REVOCATION_GRACE_MS];
+    } catch {
+      return [];
+    }
+  });
+  return Math.min(...moments.filter((moment) => moment >= now));
+};

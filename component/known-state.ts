@@ -123,7 +123,7 @@ export class KnownState {
     if (keys !== this.#signers.keys) this.#swap(this.#held);
   }
 
-  /** To be called now and then: a token signer whose certificate has ended is left out. */
+  /** To be called now and then: a token signer whose certificate has ended, or whose CA's list is too old, is left out. */
   tick(): void {
     if (this.#with.clock.now() > this.#signers.until) this.recheck();
   }

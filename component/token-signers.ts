@@ -4,6 +4,7 @@ import type { Bundle } from "../certs/bundle.js";
 import type { Group } from "../certs/group.js";
 import { identityOf } from "../certs/identity.js";
 import { findPath } from "../certs/path-builder.js";
+import { listsUnchangedUntil } from "../certs/revocation.js";
 import { tokenKeysOf, type TokenKeys } from "../contracts/token-check.js";
 
 /** What listed certificates are checked against. */
@@ -33,7 +34,7 @@ const refusalOf = (
 /** Keys that may sign tokens, and until when this stays so unless something changes. */
 export interface TokenSigners {
   readonly keys: TokenKeys;
-  /** When the first of their certificates ends, milliseconds since 1970. */
+  /** When the first of their certificates ends, or a revocation list grows too old; milliseconds since 1970. */
   readonly until: number;
 }
 
@@ -55,6 +56,9 @@ export const tokenSigners = (
     });
   return {
     keys: tokenKeysOf(good),
-    until: Math.min(...good.map(({ validToDate }) => validToDate.getTime())),
+    until: Math.min(
+      ...good.map(({ validToDate }) => validToDate.getTime()),
+      listsUnchangedUntil(check.group.revocationLists, check.now),
+    ),
   };
 };

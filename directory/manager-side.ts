@@ -35,6 +35,7 @@ export interface ManagerSideParts {
     | "contractBytesPerPeerMax"
     | "deliveryRound"
     | "allowAnyPort"
+    | "connectionsMax"
   >;
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
@@ -139,7 +140,9 @@ export const openManagerSide = async (parts: ManagerSideParts): Promise<ManagerS
     tokenLifetimeMs: 1_000,
   });
   const server = new FscServer({
-    ...{ handlers, groups, log, clock, allowAnyPort: settings.allowAnyPort, limits: { drainMs } },
+    ...{ handlers, groups, log, clock, allowAnyPort: settings.allowAnyPort },
+    // As many again for gRPC, on the same port.
+    limits: { drainMs, connectionsMax: Math.ceil(settings.connectionsMax / 2) },
   });
   const side = { own, book, peers, publications };
   await follow(side, parts);

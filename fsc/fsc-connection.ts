@@ -51,6 +51,11 @@ export class FscConnection {
     return this.#isLast || performance.now() - this.#openedAt > this.limits.connectionAgeMs;
   }
 
+  /** Whether nothing is being answered, and the connection is not at its end. */
+  get isIdle(): boolean {
+    return this.#requests.size === 0 && !this.#isLast && !this.#isLingering;
+  }
+
   /** A request's head has come. */
   began(incoming: Incoming): void {
     clearTimeout(this.#timer);

@@ -16,6 +16,8 @@ export interface FscLimits {
   readonly idleTimeoutMs: number;
   /** How long a connection may go on: what its certificate was at the handshake must not count for ever. */
   readonly connectionAgeMs: number;
+  /** Connections of all peers that are reckoned with: from half of it on, a peer has its fair share alone. */
+  readonly connectionsMax: number;
   /** Connections of one peer: ERROR_CODE_LIMIT_EXCEEDED. */
   readonly connectionsPerPeerMax: number;
   /** Requests of one peer at once, each until its answer has been read: ERROR_CODE_LIMIT_EXCEEDED. */
@@ -37,6 +39,7 @@ export const FSC_LIMITS: FscLimits = {
   sendTimeoutMs: 120_000,
   idleTimeoutMs: 120_000,
   connectionAgeMs: 600_000,
+  connectionsMax: 1000,
   connectionsPerPeerMax: 100,
   requestsPerPeerMax: 32,
   pageBytesMax: 4 * 1024 * 1024,

@@ -10,6 +10,7 @@ import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError, toSchakelError } from "../core/errors.js";
 import type { Log } from "../core/log.js";
 import type { PeerId } from "../core/names.js";
+import { shareFor } from "./connection-shares.js";
 import type { Call, Reply } from "./endpoint.js";
 import { FscConnection } from "./fsc-connection.js";
 import { FSC_LIMITS, type FscLimits } from "./fsc-limits.js";
@@ -92,15 +93,13 @@ export class FscServer {
       socket.destroy();
       return;
     }
-    const ofPeer = [...this.#connections.values()].filter(
-      (each) => each.caller.peerId === caller.peerId,
-    );
     const connection = new FscConnection(socket, caller, this.#limits);
-    if (ofPeer.length >= this.#limits.connectionsPerPeerMax) {
-      const max = this.#limits.connectionsPerPeerMax;
-      connection.refuse(this.#overLimit(caller, `${String(max)} connections at once`));
+    const share = shareFor(caller.peerId, [...this.#connections.values()], this.#limits);
+    if (!share.isTaken) {
+      connection.refuse(this.#overLimit(caller, share.limit));
       return;
     }
+    if (share.ended !== undefined) this.#makeRoom(share.ended);
     this.#connections.set(socket, connection);
     socket.once("close", () => {
       this.#connections.delete(socket);
@@ -204,6 +203,12 @@ export class FscServer {
     else log.info({ ...about, reason: error.message }, "FSC request refused");
     this.#serving.refused?.(connection.caller, error);
     return errorAnswer(error, "manager");
+  }
+
+  #makeRoom(connection: FscConnection): void {
+    const { peerId } = connection.caller;
+    this.#serving.log.info({ peerId, open: this.connections }, "idle connection ended for another");
+    connection.drain();
   }
 
   #overLimit(caller: PeerIdentity, limit: string): SchakelError {

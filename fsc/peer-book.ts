@@ -82,14 +82,16 @@ export class PeerBook {
     await Promise.all([...this.#listeners].map((listener) => listener(id)));
   }
 
-  /** Stores what of a peer's was refused, for the screens; the peer too, when it is not known. */
-  async noteRefusal(peer: ListedPeer, text: string): Promise<void> {
-    await this.note(peer, "itself");
+  /**
+   * Stores what of a known peer's was refused, for the screens; of one that is not known nothing. Changes nothing
+   * else of the peer, which may announce itself meanwhile.
+   */
+  async noteRefusal(id: PeerId, text: string): Promise<void> {
     await this.#with.db
       .updateTable("fsc_peer")
       .set({ refusal: text.slice(0, REFUSAL_LENGTH_MAX), refused_ms: this.#with.clock.now() })
       .where("group_id", "=", this.#groupId)
-      .where("peer_id", "=", peer.id)
+      .where("peer_id", "=", id)
       .execute();
   }
 

@@ -27,12 +27,10 @@ import type { Log } from "../core/log.js";
 import { repeat } from "../core/retry.js";
 import { watchFileChanges } from "../core/watch-file.js";
 import { ANSWER_BYTES_MAX, fetchList, isUrl } from "./fetch-list.js";
+import { RememberedChains } from "./remembered-chains.js";
 
 /** How long before its end a list is warned about. */
 export const WARNING_MS = 24 * 3_600_000;
-
-/** How many chains of other peers are remembered. */
-export const CHAINS_MAX = 100;
 
 const REFRESH_MAX_MS = 3_600_000;
 const REFRESH_MIN_MS = 10_000;
@@ -72,7 +70,9 @@ const day = (time: number): string => new Date(time).toISOString();
 export class RevocationLists {
   readonly #with: RevocationListing;
   readonly #lists = new Map<string, AttributedList>();
-  readonly #chains = new Map<string, readonly X509Certificate[]>();
+  readonly #chains = new RememberedChains();
+  /** Where the list of each CA came from: it is fetched from there again also when no chain says so any more. */
+  readonly #from = new Map<string, string>();
   readonly #failures = new Map<string, string>();
   readonly #answered = new Set<string>();
   readonly #listeners = new Set<(lists: readonly RevocationList[]) => void>();
@@ -127,12 +127,7 @@ export class RevocationLists {
    * @param chain checked with `checkPath`, the peer's certificate first, without the anchor
    */
   note(chain: readonly X509Certificate[]): void {
-    // One for each issuer and its own addresses is enough.
-    const issuers = chain.slice(1).map(({ fingerprint256 }) => fingerprint256);
-    const key = [...issuers, ...listAddressesOf(chain)].join(" ");
-    if (this.#chains.has(key) || this.#chains.size >= CHAINS_MAX) return;
-    this.#chains.set(key, chain);
-    this.#work?.restart();
+    if (this.#chains.note(chain)) this.#work?.restart();
   }
 
   /** What is wrong or soon will be, one sentence each: lists near or past their end, and sources that have never answered; empty when all is well. */
@@ -159,13 +154,15 @@ export class RevocationLists {
   }
 
   get #known(): KnownCas {
-    const chains = [this.#with.bundles.current.chain, ...this.#chains.values()];
+    // A CA whose list is in use stays known, whatever chains make room for others.
+    const inUse = [...this.#lists.values()].map(({ list }) => list.issuerChain);
+    const chains = [this.#with.bundles.current.chain, ...this.#chains.all(), ...inUse];
     return { anchors: this.#anchors, chains };
   }
 
   get #sources(): readonly string[] {
     const named = this.#known.chains.flatMap((chain) => listAddressesOf(chain));
-    return [...new Set([...this.#with.sources, ...named])];
+    return [...new Set([...this.#with.sources, ...named, ...this.#from.values()])];
   }
 
   async #load(): Promise<void> {
@@ -244,6 +241,7 @@ export class RevocationLists {
     // On disk before it counts: after a restart nothing older may count again.
     await writeFileDurably(join(folder, `${list.issuerId}.crl`), writeAttributed(list));
     this.#lists.set(list.issuerId, list);
+    this.#from.set(list.issuerId, source);
     const about = { source, issuer, number: String(number), revoked: revoked.size };
     log.info({ ...about, nextUpdate: day(nextUpdate) }, "revocation list taken into use");
     this.#publish();
@@ -265,6 +263,7 @@ export class RevocationLists {
         attribute(list.crl, { anchors, chains: [list.issuerChain] });
       } catch {
         this.#lists.delete(id);
+        this.#from.delete(id);
       }
     }
     this.#publish();

@@ -68,7 +68,7 @@ const serveFsc = async (
   const drainMs = Math.max(0, settings.stopTimeout - STOP_RESERVE_MS);
   const { allowAnyPort, connectionsMax } = settings;
   const server = new FscServer({
-    ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs } },
+    ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs, connectionsMax } },
     refused: (caller, error) => peers.noteRefusal(caller, error),
   });
   lifecycle.onStop("connections of peers", () => server.close());

@@ -164,13 +164,9 @@ export class Peers {
   noteRefusal({ peerId: id }: PeerIdentity, error: SchakelError): void {
     if (!(error instanceof ContractRefusal)) return;
     const { book, log } = this.#with;
-    const note = async (): Promise<void> => {
-      const known = await book.get(id);
-      if (known !== undefined) await book.noteRefusal(known, `${error.code}: ${error.detail}`);
-    };
-    note().catch((failure: unknown) =>
-      log.warn({ err: failure, peer: id }, "a refusal is not kept"),
-    );
+    book
+      .noteRefusal(id, `${error.code}: ${error.detail}`)
+      .catch((failure: unknown) => log.warn({ err: failure, peer: id }, "a refusal is not kept"));
   }
 
   get #groupId(): string {

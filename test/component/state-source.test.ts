@@ -1,6 +1,7 @@
 // What an inway or outway knows of its manager, over a real stream and from a real disk.
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { X509Certificate } from "node:crypto";
 import { expect } from "chai";
 import { BundleSource } from "../../certs/bundle.js";
 import { GroupSource } from "../../certs/group.js";
@@ -9,6 +10,8 @@ import { StateSource, type StateOptions } from "../../component/state-source.js"
 import { SchakelError } from "../../core/errors.js";
 import { Lifecycle } from "../../core/lifecycle.js";
 import type { PeerId, ServiceName } from "../../core/names.js";
+import { readRevocationList } from "../../certs/revocation-list.js";
+import { tokenSigners } from "../../component/token-signers.js";
 import { revocationListOf } from "../support/crl.js";
 import { MovedClock } from "../support/moved-clock.js";
 import { contractBetween, EMPTY, Organisation, toWire } from "../support/organisation.js";
@@ -296,6 +299,32 @@ describe("component/state-source", function () {
     organisation.tell(contract());
     await until("the message was taken", () => source.current?.contracts.size === 1);
     expect(groups.current).to.equal(before);
+  });
+
+  it("looks at keys for tokens again when a revocation list comes to the end of its grace, or begins", async () => {
+    const crl = await revocationListOf(test.issuer, [], { days: 1 });
+    const issuerChain = [new X509Certificate(await readFile(test.issuer.cert))];
+    const { thisUpdate, nextUpdate } = readRevocationList(crl);
+    const end = nextUpdate + 24 * HOUR_MS;
+    const checked = (now: number) =>
+      tokenSigners(bundles.current.chain.slice(0, 1), {
+        group: { ...groups.current, revocationLists: [{ crl, issuerChain }] },
+        bundle: bundles.current,
+        now,
+        leftOut: () => undefined,
+      });
+    const shown = [thisUpdate - 1, thisUpdate, end, end + 1].map((now) => {
+      const { keys, until: moment } = checked(now);
+      return [keys.size, moment];
+    });
+    const certificateEnd = bundles.current.chain[0]?.validToDate.getTime() ?? 0;
+    expect(certificateEnd).to.be.above(end);
+    expect(shown).to.deep.equal([
+      [0, thisUpdate - 1],
+      [1, end],
+      [1, end],
+      [0, Infinity],
+    ]);
   });
 
   it("takes no older revocation list for a newer one, also in a new stream", async () => {

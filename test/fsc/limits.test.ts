@@ -126,6 +126,30 @@ describe("fsc/fsc-server within its limits", function () {
     await endAll(sockets);
   });
 
+  it("lets others in when one peer has taken half of all connections, and ends the oldest idle ones of it", async () => {
+    await restart({ connectionsMax: 16, connectionsPerPeerMax: 100 });
+    const open = (as = members.bundles.other) => connectTo(slow, as, members);
+    const many: TLSSocket[] = [];
+    for (let count = 0; count < 8; count++) {
+      many.push((await open()).resume());
+      await until("it is there", () => slow.server.connections === count + 1);
+    }
+    const ended = (): number => many.filter(({ closed }) => closed).length;
+    const strangers: TLSSocket[] = [];
+    for (let count = 1; count <= 4; count++) {
+      strangers.push(await open(members.bundles.directory));
+      await until("one to make room", () => ended() === count);
+    }
+    expect(many.map(({ closed }) => closed)).to.deep.equal([
+      ...[true, true, true, true, false, false, false, false],
+    ]);
+    for (const socket of strangers) {
+      socket.write(LAST);
+      expect(readAnswer(await readToEnd(socket)).status).to.equal(200);
+    }
+    await endAll(many);
+  });
+
   it("refuses a third request of one peer at once, and takes more when one is done", async () => {
     const waiting: (() => void)[] = [];
     slow.handlers.work = () => new Promise((resolve) => waiting.push(resolve));

@@ -113,18 +113,22 @@ describe("fsc/peer-book", () => {
     expect(await peers.get(idOf(99))).to.equal(undefined);
   });
 
-  it("keeps what was refused last of a peer, also of one that was not known", async () => {
-    await peers.noteRefusal(
-      peer(20, "Old"),
-      "the contract says version 1.1.2, understood here is 2.0.0",
-    );
+  it("keeps what was refused last of a peer, beside what it announces meanwhile", async () => {
+    await peers.note(peer(20, "Old"));
+    const text = "the contract says version 1.1.2, understood here is 2.0.0";
+    const moving = peer(20, "Moved", 443);
+    await Promise.all([
+      peers.noteRefusal(idOf(20), "another"),
+      peers.note(moving, "itself"),
+      peers.noteRefusal(idOf(20), text),
+    ]);
     const known = await peers.get(idOf(20));
-    expect(known?.refusal).to.deep.equal({
-      text: "the contract says version 1.1.2, understood here is 2.0.0",
-      at: clock.now(),
-    });
-    await peers.note(peer(20, "Old", 443));
-    expect((await peers.get(idOf(20)))?.refusal).not.to.equal(undefined);
+    expect(known).to.deep.include({ ...moving, refusal: { text, at: clock.now() } });
+  });
+
+  it("keeps nothing that was refused of a peer that is not known", async () => {
+    await peers.noteRefusal(idOf(21), "the contract says another version");
+    expect(await peers.get(idOf(21))).to.equal(undefined);
   });
 
   it("knows nothing of the peers of another group", async () => {

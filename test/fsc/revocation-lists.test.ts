@@ -10,12 +10,13 @@ import { BundleSource } from "../../certs/bundle.js";
 import { createLists, revokeCertificate } from "../../certs/ca-revocation.js";
 import { openCa, type Ca } from "../../certs/ca.js";
 import { GroupSource } from "../../certs/group.js";
-import { writeListsPem } from "../../certs/pem.js";
+import { readCertificates, writeListsPem } from "../../certs/pem.js";
 import { readRevocationList } from "../../certs/revocation-list.js";
 import type { Clock } from "../../core/clock.js";
 import type { DialPolicy } from "../../core/dial.js";
 import { Lifecycle } from "../../core/lifecycle.js";
 import { fetchList, FetchError } from "../../fsc/fetch-list.js";
+import { CHAINS_MAX } from "../../fsc/remembered-chains.js";
 import { RevocationLists } from "../../fsc/revocation-lists.js";
 import { LOCAL, Members } from "../support/members.js";
 import { makeOddCa } from "../support/openssl.js";
@@ -119,10 +120,39 @@ describe("fsc/revocation-lists", function () {
     serve((await createLists(ca, 7)).issuing);
     await writeFile(join(ca.dir, "crl-url"), `${url}\n`);
     const peer = await members.test.peer({ peerId: "7".repeat(20), name: "X", names: ["x.test"] });
-    const { readCertificates } = await import("../../certs/pem.js");
     const { lists } = await start([]);
     lists.note(readCertificates(await readFile(peer.files.cert, "utf8"), 5));
     await until("a list", () => lists.current().length === 1);
+  });
+
+  it("fetches the list of a CA in use again when its chains had to make room for others", async () => {
+    await writeFile(join(ca.dir, "crl-url"), `${url}\n`);
+    let body = (await createLists(ca, 7)).issuing;
+    answer = (request, response) => {
+      if (request.url === "/ca.crl") response.end(body);
+      else response.writeHead(404).end();
+    };
+    const peer = await members.test.peer({ peerId: "7".repeat(20), name: "X", names: ["x.test"] });
+    const [leaf, issuing] = readCertificates(await readFile(peer.files.cert, "utf8"), 5);
+    if (leaf === undefined || issuing === undefined) throw new Error("the chain is too short");
+    const { lists, groups } = await start([]);
+    lists.note([leaf, issuing]);
+    await until("a list", () => lists.current().length === 1);
+    const other = await openCa(members.test.caDir);
+    await writeFile(join(other.dir, "crl-url"), `${url}.other\n`);
+    const about = { peerId: "8".repeat(20), name: "Y", names: ["y.test"] };
+    const stranger = await members.test.peer(about);
+    const [theirs] = readCertificates(await readFile(stranger.files.cert, "utf8"), 5);
+    if (theirs === undefined) throw new Error("there is no certificate");
+    // Chains of any length are other chains: the certificates are not looked at here.
+    for (let count = 1; count <= 2 * CHAINS_MAX; count++) {
+      lists.note([theirs, ...Array.from({ length: count }, () => theirs)]);
+    }
+    await revokeCertificate(ca, leaf.serialNumber);
+    body = (await createLists(ca, 7)).issuing;
+    await until("the newer list", () =>
+      groups.current.revocationLists.some(({ crl }) => readRevocationList(crl).revoked.size === 1),
+    );
   });
 
   it("keeps a newer list when an older one comes, and after a restart with nobody to ask", async () => {

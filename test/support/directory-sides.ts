@@ -39,6 +39,7 @@ export const openSide = async (
       ...{ publications: "automatic", contractsPerPeerMax: 5_000, allowAnyPort: true },
       contractBytesPerPeerMax: 16 * 1024 * 1024,
       deliveryRound: 60_000,
+      connectionsMax: 5_000,
       ...settings,
     },
   });
