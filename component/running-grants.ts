@@ -1,5 +1,5 @@
-// Cuts the exchanges of a grant when it may be used no longer: a stream or WebSocket would otherwise outlive its
-// contract.
+// Cuts the exchanges of a grant when it may be used no longer, by anybody or by whoever uses it: a stream or WebSocket
+// would otherwise outlive its contract.
 import type { GrantHash } from "../contracts/hash.js";
 import type { StateSource } from "./state-source.js";
 
@@ -11,14 +11,24 @@ export interface RunningGrant {
   end(): void;
 }
 
+/** Whoever uses a grant, where not everybody may. */
+export interface GrantUser {
+  /** Tells it from all others. */
+  readonly key: string;
+  /** Why it may not use a grant at this moment; undefined when it may. Asked only while the grant itself may be used. */
+  refusal(hash: GrantHash): Error | undefined;
+}
+
 interface Running {
+  readonly hash: GrantHash;
+  readonly user: GrantUser | undefined;
   readonly aborter: AbortController;
   exchanges: number;
 }
 
 /** The grants under which exchanges run now. */
 export class RunningGrants {
-  readonly #running = new Map<GrantHash, Running>();
+  readonly #running = new Map<string, Running>();
   readonly #unsubscribe: () => void;
 
   /**
@@ -33,17 +43,20 @@ export class RunningGrants {
   }
 
   /** Notes an exchange that is about to run. */
-  begin(hash: GrantHash): RunningGrant {
-    const running = this.#running.get(hash) ?? { aborter: new AbortController(), exchanges: 0 };
+  begin(hash: GrantHash, user?: GrantUser): RunningGrant {
+    const key = `${hash} ${user?.key ?? ""}`;
+    const running = this.#running.get(key) ?? {
+      ...{ hash, user, aborter: new AbortController(), exchanges: 0 },
+    };
     running.exchanges += 1;
-    this.#running.set(hash, running);
+    this.#running.set(key, running);
     return {
       signal: running.aborter.signal,
       end: () => {
         running.exchanges -= 1;
-        // A grant that was cut has made room for a new one under the same hash.
-        if (running.exchanges === 0 && this.#running.get(hash) === running) {
-          this.#running.delete(hash);
+        // What was cut has made room for others under the same key.
+        if (running.exchanges === 0 && this.#running.get(key) === running) {
+          this.#running.delete(key);
         }
       },
     };
@@ -55,10 +68,10 @@ export class RunningGrants {
   }
 
   #check(): void {
-    for (const [hash, { aborter }] of [...this.#running]) {
-      const refusal = this.refusalOf(hash);
+    for (const [key, { hash, user, aborter }] of [...this.#running]) {
+      const refusal = this.refusalOf(hash) ?? user?.refusal(hash);
       if (refusal === undefined) continue;
-      this.#running.delete(hash);
+      this.#running.delete(key);
       aborter.abort(refusal);
     }
   }

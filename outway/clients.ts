@@ -21,11 +21,23 @@ export type Connected =
 export interface Client {
   /** For the record. */
   readonly name: string;
+  /** Tells it from all others. */
+  readonly key: string;
   /** Whether it may use a grant. */
   mayUse(grant: GrantHash): boolean;
+  /** Why, by a later list of clients, it may not use a grant; undefined when it may. */
+  readonly refusal: (
+    grant: GrantHash,
+    clients: readonly OutwayClient[],
+  ) => SchakelError | undefined;
 }
 
-const LOOPBACK: Client = { name: "loopback", mayUse: () => true };
+const LOOPBACK: Client = {
+  name: "loopback",
+  key: "loopback",
+  mayUse: () => true,
+  refusal: () => undefined,
+};
 
 /** The name for the record of whoever connected, before a request of theirs is believed; undefined when there is none. */
 export const connectedName = (connected: Connected): string | undefined =>
@@ -47,13 +59,32 @@ export const connectedBy = (identity: InternalIdentity | undefined): Connected =
   throw new Error(`the certificate's role is ${identity.role}, clients have the role client`);
 };
 
-const known = ({ name, grantHashes }: OutwayClient): Client => ({
-  name,
-  mayUse: (grant) => grantHashes.size === 0 || grantHashes.has(grant),
-});
-
 const unauthenticated = (detail: string): SchakelError =>
   new SchakelError("ERROR_CODE_CLIENT_UNAUTHENTICATED", { detail });
+
+/** What a client showed: a token goes on being the same one under another name. */
+const keyOf = ({ name, tokenHash }: OutwayClient): string =>
+  tokenHash === undefined ? `certificate ${name}` : `token ${tokenHash.toString("hex")}`;
+
+const known = (client: OutwayClient): Client => {
+  const { name } = client;
+  const key = keyOf(client);
+  const mayUse = ({ grantHashes }: OutwayClient, grant: GrantHash): boolean =>
+    grantHashes.size === 0 || grantHashes.has(grant);
+  return {
+    ...{ name, key, mayUse: (grant) => mayUse(client, grant) },
+    refusal: (grant, clients) => {
+      const now = clients.find((each) => keyOf(each) === key);
+      if (now === undefined)
+        return unauthenticated(`the client "${name}" is no longer one of this outway`);
+      return mayUse(now, grant)
+        ? undefined
+        : new SchakelError("ERROR_CODE_CLIENT_NOT_ALLOWED", {
+            detail: `client "${name}", grant ${grant}`,
+          });
+    },
+  };
+};
 
 /** The token of a request; undefined when it has none. Throws when there is more than one. */
 const tokenOf = (headers: HeaderLines): string | undefined => {

@@ -3,7 +3,7 @@
 import type { Catalogue } from "../catalogue/catalogue.js";
 import type { Bundle } from "../certs/bundle.js";
 import type { HeldGrant } from "../component/component-state.js";
-import type { RunningGrant, RunningGrants } from "../component/running-grants.js";
+import type { GrantUser, RunningGrant, RunningGrants } from "../component/running-grants.js";
 import type { StateSource } from "../component/state-source.js";
 import type { Address } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
@@ -47,7 +47,7 @@ export interface OutwayParts extends InwayDialling {
   readonly catalogue: () => Catalogue | undefined;
   readonly state: Pick<StateSource, "current" | "require">;
   readonly tokens: Tokens;
-  /** Cuts exchanges whose grant may be used no longer. */
+  /** Cuts exchanges whose grant may be used no longer, by anybody or by their client. */
   readonly runningGrants: RunningGrants;
   readonly clock: Clock;
   readonly transactionLog: TransactionLog;
@@ -121,7 +121,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       const client = identifyClient(connected, request.headers, () => parts.state.require());
       found({ client: client.name });
       const permitted = this.#permit(request, client, found);
-      running = parts.runningGrants.begin(permitted.grant.hash);
+      running = parts.runningGrants.begin(permitted.grant.hash, this.#user(client));
       // Before the token: a refusal for want of one names the grant too.
       entry = underGrant(entry, permitted.grant);
       const { given, bundle } = await this.#token(permitted.grant);
@@ -205,6 +205,11 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     const isOurs = given.token.certificateThumbprint === bundle.identity.certificateThumbprint;
     // Our certificate has changed meanwhile.
     return isOurs ? { given, bundle } : { given: await tokens.tokenFor(grant), bundle };
+  }
+
+  /** The client as it is asked for again while its exchange runs: it may be removed, or have fewer grants. */
+  #user({ key, refusal }: Client): GrantUser {
+    return { key, refusal: (hash) => refusal(hash, this.parts.state.require().clients) };
   }
 
   #requireRoom(): void {

@@ -32,6 +32,8 @@ describe("outway/clients", function () {
   const narrowToken = randomBytes(24).toString("base64url");
   let plane: Plane;
   let outway: RunningPart;
+  /** The grant for the other service. */
+  let another: string;
   let folders: Readonly<Record<"listed" | "token" | "unlisted" | "component", string>>;
 
   before(async () => {
@@ -39,6 +41,7 @@ describe("outway/clients", function () {
     const { consumer } = plane;
     const { grant } = plane.agree();
     const other = plane.agree({ service: "other" });
+    another = other.grant;
     plane.provider.services = [plane.service("echo"), plane.service("other")];
     consumer.clients = [
       { name: "listed", tokenHash: Buffer.of(), grantHashes: [] },
@@ -204,6 +207,32 @@ describe("outway/clients", function () {
       });
       expect(answer.json()["code"]).to.equal(code);
     }
+  });
+
+  it("cuts what runs for a client that loses the grant or is removed, and nothing else", async () => {
+    const tell = (clients: typeof plane.consumer.clients): void => {
+      plane.consumer.clients = clients;
+      plane.consumer.send({ clients: { clients } });
+    };
+    const before = plane.consumer.clients;
+    const held = (which: string) =>
+      plane.source.requests.filter(({ target }) => target === `/hold?${which}`).length === 1;
+    const path = `/${PROVIDER}/echo/hold`;
+    const narrowed = over(undefined, [bearer(token)], `${path}?narrowed`);
+    const removed = over(folders.listed, [], `${path}?removed`);
+    const other = plane.call(`${path}?other`);
+    await until("all to be held", () => ["narrowed", "removed", "other"].every(held));
+    tell(
+      before.map((each) => (each.name === "token" ? { ...each, grantHashes: [another] } : each)),
+    );
+    const { status, code } = await narrowed;
+    expect([status, code]).to.deep.equal([403, "ERROR_CODE_CLIENT_NOT_ALLOWED"]);
+    tell(before.filter(({ name }) => name !== "listed"));
+    expectUnauthenticated(await removed);
+    plane.source.release();
+    expect((await other).status).to.equal(200);
+    tell(before);
+    await until("it is known again", async () => (await over(folders.listed)).status === 200);
   });
 
   it("lets a removed client pass no more", async () => {
