@@ -1,7 +1,6 @@
 // Verifying an export bundle offline: whose log it is, the checkpoint and who saw it, every entry, and that it continues
 // what was seen of the log before.
 import { verify, type X509Certificate } from "node:crypto";
-import type { Group } from "../../certs/group.js";
 import { parseCertificate } from "../../certs/pem.js";
 import { CertificateError } from "../../certs/certificate-error.js";
 import { readBundle, type ReadPiece } from "./bundle-file.js";
@@ -13,9 +12,9 @@ import {
   type Checkpoint,
   type Cosignature,
 } from "./checkpoint.js";
-import { KeyStatementError, verifyKeyStatement } from "./key-statement.js";
 import { LogFault } from "./log-fault.js";
 import { readNote, type UnknownSignature, type Verifier } from "./note.js";
+import { trustedKeys, type KeyTrust } from "./trusted-keys.js";
 import { compareSeen, openHead, requireConsistent, type TrustedKeys } from "./verify-head.js";
 import {
   verifyEntries,
@@ -26,15 +25,7 @@ import {
 } from "./verify-log.js";
 
 /** What is trusted, and what is known already. */
-export interface BundleTrust {
-  /** Keys of the log that are trusted without a statement. */
-  readonly keys: readonly Verifier[];
-  /** Keys of witnesses that are trusted without a statement. */
-  readonly witnesses: readonly Verifier[];
-  /** The group by whose anchors the bundle's statements about keys are judged; without it they count for nothing. */
-  readonly group?: Group;
-  /** Whether co-signatures by keys that are not trusted are passed over. */
-  readonly anyWitness?: boolean;
+export interface BundleTrust extends KeyTrust {
   /** A checkpoint of this log that was seen before. */
   readonly seen?: Checkpoint;
 }
@@ -62,8 +53,8 @@ class Pieces {
   #batch: readonly ReadPiece[] = [];
   #at = 0;
 
-  constructor(chunks: AsyncIterable<Uint8Array>) {
-    this.#batches = readBundle(chunks)[Symbol.asyncIterator]();
+  constructor(batches: AsyncIterable<readonly ReadPiece[]>) {
+    this.#batches = batches[Symbol.asyncIterator]();
   }
 
   /** The next piece; undefined when there is none in memory. */
@@ -147,40 +138,6 @@ const readPreamble = async (pieces: Pieces): Promise<Preamble> => {
   return { header, note, older, consistency, statements, certificates };
 };
 
-/** The keys that are trusted for this log: those that were given, and with a group those that a peer stands for. */
-const trustedKeys = async (
-  { header, statements, certificates }: Preamble,
-  { group, ...trust }: BundleTrust,
-): Promise<TrustedKeys> => {
-  const name = logOrigin(header.groupId, header.peerId);
-  const log = trust.keys.filter((key) => key.name === name);
-  const witnesses = [...trust.witnesses];
-  if (group !== undefined && group.id !== header.groupId) {
-    const detail = `the bundle is of the group ${header.groupId}, group.json of ${group.id}`;
-    throw new LogFault("key-statement-wrong", detail);
-  }
-  for (const jws of group === undefined ? [] : statements) {
-    const { use, verifier } = await statementOf(jws, { group, certificates });
-    if (use === "witness") witnesses.push(verifier);
-    else if (verifier.name === name) log.push(verifier);
-  }
-  return { log, witnesses, anyWitness: trust.anyWitness ?? false };
-};
-
-const statementOf = async (
-  jws: string,
-  trust: { group: Group | undefined; certificates: readonly X509Certificate[] },
-) => {
-  const { group, certificates } = trust;
-  if (group === undefined) throw new TypeError("statements are judged by a group");
-  try {
-    return await verifyKeyStatement(jws, { group, certificates });
-  } catch (error) {
-    if (!(error instanceof KeyStatementError)) throw error;
-    throw new LogFault("key-statement-wrong", error.message);
-  }
-};
-
 /** The smaller checkpoints that the entries must pass, by rising size: the bundle's own and the one seen before. */
 const passedBy = (
   { older }: Preamble,
@@ -256,22 +213,27 @@ const readRest = async (pieces: Pieces, keys: TrustedKeys) => {
   return rest;
 };
 
+/** Told how many of the entries have been verified. */
+export type BundleProgress = (done: number, of: number) => void;
+
 /**
- * Verifies a bundle. Contracts and reconciliations are counted; each carries signatures of its own.
+ * Verifies the pieces of a bundle, wherever they come from: a file, or a manager that is asked now. Contracts and
+ * reconciliations are counted; each carries signatures of its own.
  *
- * @throws LogFault for the first thing that is wrong
+ * @param batches in the order of a bundle, any number at a time; without `end` nobody signed them as a whole
+ * @throws LogFault for the first thing that is wrong; whatever the batches throw
  */
-export const verifyBundle = async (
-  chunks: AsyncIterable<Uint8Array>,
+export const verifyPieces = async (
+  batches: AsyncIterable<readonly ReadPiece[]>,
   trust: BundleTrust,
-  progress?: (done: number, of: number) => void,
+  progress?: BundleProgress,
 ): Promise<VerifiedBundle> => {
-  const pieces = new Pieces(chunks);
+  const pieces = new Pieces(batches);
   const preamble = await readPreamble(pieces);
   const { header, note } = preamble;
   const { groupId, epoch, from, prefix, selected } = header;
   const origin = logOrigin(groupId, header.peerId, epoch);
-  const keys = await trustedKeys(preamble, trust);
+  const keys = await trustedKeys({ ...preamble, groupId, peerId: header.peerId }, trust);
   const { checkpoint, cosignatures, unknown } = openHead(note, keys);
   if (checkpoint.origin !== origin) {
     throw new LogFault("malformed", `the checkpoint is of ${checkpoint.origin}, not of ${origin}`);
@@ -305,3 +267,14 @@ export const verifyBundle = async (
     keys: keys.log,
   };
 };
+
+/**
+ * Verifies a bundle as it stands in a file.
+ *
+ * @throws LogFault for the first thing that is wrong; whatever the chunks throw
+ */
+export const verifyBundle = (
+  chunks: AsyncIterable<Uint8Array>,
+  trust: BundleTrust,
+  progress?: BundleProgress,
+): Promise<VerifiedBundle> => verifyPieces(readBundle(chunks), trust, progress);
