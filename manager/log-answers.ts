@@ -6,7 +6,6 @@ import type { Clock } from "../core/clock.js";
 import { SchakelError } from "../core/errors.js";
 import type { PeerId, TransactionId } from "../core/names.js";
 import type {
-  ComparedPart,
   ComparisonAnswer,
   ComparisonStep,
   LoggedExchange,
@@ -20,12 +19,12 @@ import type { Page } from "../fsc/manager-interface.js";
 import { keyOfCursor, pageOf } from "../fsc/page-cursor.js";
 import { decodeLeaf } from "../txlog/decode-leaf.js";
 import { answerStep } from "../txlog/reconcile/answer-step.js";
-import type { InnerNode, Node } from "../txlog/reconcile/node.js";
 import { LocalSide } from "../txlog/reconcile/side.js";
 import type { StepRequest } from "../txlog/reconcile/step.js";
 import type { PeerRecord, PeerRecordsWanted, RecordPlace } from "../txlog/store/peer-records.js";
 import type { LogReader, StoredEntry } from "../txlog/store/read-side.js";
 import { formatProof } from "../txlog/tree/tlog-proof.js";
+import { requestOf } from "./compared-parts.js";
 
 /** How long what was summed up for a comparison is kept for its next step. */
 const SESSION_MS = 120_000;
@@ -94,27 +93,6 @@ const loggedExchange = (record: PeerRecord): LoggedExchange => ({
   },
   createdAt: Math.floor(record.createdAtUs / MICROSECONDS),
 });
-
-const nodeOf = ({ level, index, service, last }: ComparedPart): Node => {
-  switch (level) {
-    case "whole":
-      return { level };
-    case "day":
-    case "hour":
-      return { level, index };
-    case "bucket":
-      return { level, index, service };
-    case "group":
-      return { level, index, service, last };
-  }
-};
-
-const requestOf = ({ what, parts, fromMs, toMs, skip }: ComparisonStep): StepRequest => {
-  const nodes = parts.map(nodeOf);
-  const inner = nodes.filter((node): node is InnerNode => node.level !== "group");
-  const wanted = what === "children" ? { what, nodes: inner } : { what, nodes };
-  return { ...wanted, range: { fromMs, toMs }, skip };
-};
 
 /** Whether a record is of an exchange in which a peer takes part; undefined when it is of another kind. */
 const concerns = (leaf: Buffer, peerId: PeerId): boolean | undefined => {

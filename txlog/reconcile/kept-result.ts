@@ -15,6 +15,8 @@ export interface ExplainedDifference {
 /** A comparison, from our side. */
 export interface KeptResult {
   readonly peerId: string;
+  /** Whether we made the comparison, and not the other side. */
+  readonly isOurs: boolean;
   readonly fromMs: number;
   readonly toMs: number;
   readonly madeAtMs: number;
@@ -55,6 +57,7 @@ export const statementOf = (result: Result, signatures: readonly ResultSignature
 
 const schema = z.object({
   peerId: z.string(),
+  isOurs: z.boolean(),
   fromMs: z.number(),
   toMs: z.number(),
   madeAtMs: z.number(),
