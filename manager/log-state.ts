@@ -6,6 +6,7 @@ import { openDatabase } from "../core/database.js";
 import { signKeyStatement } from "../txlog/tree/key-statement.js";
 import { LogStore } from "../txlog/store/log-store.js";
 import type { LogSchema } from "../txlog/store/schema.js";
+import { openPlace } from "./database-place.js";
 import type { ManagerSettings } from "./settings.js";
 import type { Sources, Surroundings } from "./state.js";
 
@@ -17,11 +18,14 @@ const signerOf = ({ key, chain }: Bundle): JwsSigner => {
 
 /** Opens the store in the data folder, which is there. The life cycle ends it. */
 export const openLogStore = async (
-  { data }: ManagerSettings,
+  settings: ManagerSettings,
   { groups, bundles, own }: Sources,
   { log, lifecycle, clock }: Surroundings,
 ): Promise<LogStore> => {
-  const db = openDatabase<LogSchema>(join(data, "log.db"), { secureDelete: true });
+  const { data } = settings;
+  const db = await openPlace(settings, log, () =>
+    openDatabase<LogSchema>(join(data, "log.db"), { secureDelete: true }),
+  );
   lifecycle.onStop("log's database", () => db.destroy());
   const store = await LogStore.open({
     ...{ db, folder: data, groupId: groups.current.id, peerId: own, clock, log },

@@ -12,12 +12,12 @@ import { RevocationLists, sourcesIn } from "../fsc/revocation-lists.js";
 import { listenForManagers } from "./fsc-listener.js";
 import type { Components } from "./component-service.js";
 import { serveInternally, type InternalSide } from "./internal-server.js";
+import { placeOf } from "./database-place.js";
 import { managerMetrics } from "./metrics.js";
 import type { ManagerSettings } from "./settings.js";
 import {
   openSources,
   openState,
-  placeOf,
   policyOf,
   type ManagerState,
   type Sources,

@@ -7,7 +7,6 @@ import { GroupSource } from "../certs/group.js";
 import { partiesOf } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
 import { openDatabase } from "../core/database.js";
-import { openPostgres, type PostgresPlace } from "../core/postgres.js";
 import type { DialPolicy } from "../core/dial.js";
 import type { Lifecycle } from "../core/lifecycle.js";
 import type { Log } from "../core/log.js";
@@ -20,6 +19,7 @@ import type { LogStore } from "../txlog/store/log-store.js";
 import { AuditLog } from "./audit.js";
 import { AutomaticAccess } from "./automatic.js";
 import { Clients } from "./clients.js";
+import { openPlace } from "./database-place.js";
 import { ManagerFeed } from "./component-feed.js";
 import { ContractCounts } from "./contract-counts.js";
 import { contractsOf } from "../fsc/all-contracts.js";
@@ -94,26 +94,15 @@ export interface ManagerState {
   readonly logStore: LogStore;
 }
 
-/** The server's database that the settings name; undefined when they name none. */
-export const placeOf = ({
-  database,
-  databasePasswordFile,
-}: ManagerSettings): PostgresPlace | undefined =>
-  database === undefined ? undefined : { url: database, passwordFile: databasePasswordFile };
-
 const openTables = async (
   settings: ManagerSettings,
   surroundings: Surroundings,
 ): Promise<ManagerDatabase> => {
   const { data } = settings;
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const place = placeOf(settings);
-  const db: ManagerDatabase =
-    place === undefined
-      ? openDatabase(join(data, "manager.db"))
-      : await openPostgres(place, ({ message }) => {
-          surroundings.log.warn({ message }, "a connection to the database broke");
-        });
+  const db: ManagerDatabase = await openPlace(settings, surroundings.log, () =>
+    openDatabase(join(data, "manager.db")),
+  );
   surroundings.lifecycle.onStop("database", () => db.destroy());
   // Kysely's types do not see that a database with more tables is one with fewer.
   await migrateManager(db);
