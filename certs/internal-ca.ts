@@ -109,24 +109,33 @@ const issuedInternal = (certificate: X509Certificate): IssuedInternal | undefine
   }
 };
 
+/** What the CA's folder says that was issued. */
+export interface IssuedRecords {
+  readonly issued: readonly IssuedInternal[];
+  /** Records that hold no certificate, as a crash leaves them before anybody is given it. */
+  readonly unreadable: readonly string[];
+}
+
 /**
  * Every internal certificate that the CA's folder has a record of, whichever process issued it.
  *
- * @throws CertificateError for a record that is no certificate; a system error when the folder cannot be read
+ * @throws a system error when the folder cannot be read
  */
-export const issuedInternals = async (ca: Ca): Promise<readonly IssuedInternal[]> => {
+export const issuedInternals = async (ca: Ca): Promise<IssuedRecords> => {
   const folder = caFiles(ca.dir).issued;
-  const found: IssuedInternal[] = [];
+  const [issued, unreadable]: [IssuedInternal[], string[]] = [[], []];
   for (const name of await readdir(folder)) {
-    const pem = await readFile(join(folder, name), "utf8");
+    const path = join(folder, name);
+    const pem = await readFile(path, "utf8");
     let certificate: X509Certificate;
     try {
       certificate = new X509Certificate(pem);
-    } catch (cause) {
-      throw new CertificateError(`${join(folder, name)} holds no certificate`, { cause });
+    } catch {
+      unreadable.push(path);
+      continue;
     }
-    const issued = issuedInternal(certificate);
-    if (issued !== undefined) found.push(issued);
+    const found = issuedInternal(certificate);
+    if (found !== undefined) issued.push(found);
   }
-  return found;
+  return { issued, unreadable };
 };

@@ -108,7 +108,10 @@ export class ComponentRevocation {
     const { refused, codes, ca, cut, clock, log } = this.parts;
     const matches = matcherOf(request);
     const answer = await refused.inTurn(async () => {
-      const found = (await issuedInternals(ca)).filter(matches);
+      const { issued, unreadable } = await issuedInternals(ca);
+      if (unreadable.length > 0)
+        log.error({ unreadable }, "records of issued certificates hold none");
+      const found = issued.filter(matches);
       checkFound(found, caller);
       const { role, name } = request;
       if (request.serialNumber === "") await codes.forget({ role, name });

@@ -1,5 +1,5 @@
 // Internal certificates that are taken back: on new and open connections and at renewal, in a whole manager.
-import { readFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { openCa, type Ca } from "../../certs/ca.js";
@@ -155,7 +155,7 @@ describe("manager/component-revocation", function () {
         .catch((error: unknown) => error);
       // What does not wait for its turn has issued a certificate by then.
       await Promise.race([renewal, new Promise((resolve) => setTimeout(resolve, 500))]);
-      const issued = (await issuedInternals(ca)).filter(
+      const issued = (await issuedInternals(ca)).issued.filter(
         ({ identity }) => identity.name === "renewing",
       );
       expect((await refused.add(issued.slice(0, 1), now)).added).to.equal(1);
@@ -204,6 +204,17 @@ describe("manager/component-revocation", function () {
     expect((await revoke({ serialNumber: `00:${colons}` }, other)).added).to.equal(1);
     expect((await refusalOf(listed(one))).code).to.equal(undefined);
     await listed(other);
+  });
+
+  it("revokes also beside a record that a crash has cut off, and says which that is", async () => {
+    await made("outway", "beside");
+    const path = join(organisation.data, "internal-ca", "issued", "00ff.pem");
+    await writeFile(path, "-----BEGIN CERTIFICATE-----\nMIIB");
+    const { added } = await revoke({ role: "outway", name: "beside" });
+    expect(added).to.equal(1);
+    const line = organisation.lines.find((each) => each.includes("hold none"));
+    expect(line).to.contain("00ff.pem");
+    await rm(path);
   });
 
   const refused: readonly (readonly [string, Partial<RevokeComponentRequest>, RegExp])[] = [
