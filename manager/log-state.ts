@@ -15,7 +15,7 @@ const signerOf = ({ key, chain }: Bundle): JwsSigner => {
   return { key, certificate };
 };
 
-/** Opens the store in the data folder, which is there. The life cycle ends it. */
+/** Opens the store in the data folder, which is there. Nothing is sealed before it is started. */
 export const openLogStore = async (
   { data }: ManagerSettings,
   { groups, bundles, own }: Sources,
@@ -23,12 +23,8 @@ export const openLogStore = async (
 ): Promise<LogStore> => {
   const db = openDatabase<LogSchema>(join(data, "log.db"), { secureDelete: true });
   lifecycle.onStop("log's database", () => db.destroy());
-  const store = await LogStore.open({
+  return LogStore.open({
     ...{ db, folder: data, groupId: groups.current.id, peerId: own, clock, log },
     sign: (statement) => signKeyStatement(statement, signerOf(bundles.current)),
-    // Nobody is asked yet.
-    witnesses: () => Promise.resolve([]),
   });
-  store.start(lifecycle);
-  return store;
 };
