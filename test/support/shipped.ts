@@ -18,7 +18,10 @@ export class ShippingWriter {
   #count = 0;
   #bytes = new ByteWriter(4096);
 
-  constructor(private readonly now: () => number = Date.now) {}
+  constructor(
+    private readonly now: () => number = Date.now,
+    readonly name = "one",
+  ) {}
 
   /** Adds an intent. */
   intent(more: Partial<ExchangeEntry> = {}): Intent {
