@@ -1,6 +1,7 @@
 // What is erased is in no file of the store, every proof stays valid, and nothing else is lost.
 import { expect } from "chai";
-import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { decodeLeaf } from "../../../txlog/decode-leaf.js";
 import type { PersonalEntry } from "../../../txlog/entry.js";
 import { recordSecret } from "../../../txlog/personal.js";
@@ -36,17 +37,10 @@ describe("erasing from the log's store", function () {
 
   /** The files of the store in which these bytes stand. */
   const filesWith = (bytes: Buffer | string): string[] => {
-    const pattern = [...Buffer.from(bytes)].map(
-      (byte) => `\\x${byte.toString(16).padStart(2, "0")}`,
-    );
-    try {
-      const args = ["-rlaP", pattern.join(""), opened.folder];
-      const env = { ...process.env, LC_ALL: "C" };
-      return execFileSync("grep", args, { encoding: "utf8", env }).trim().split("\n");
-    } catch (error) {
-      if ((error as { status?: number }).status === 1) return [];
-      throw error;
-    }
+    const found = readdirSync(opened.folder, { recursive: true, withFileTypes: true })
+      .filter((file) => file.isFile())
+      .map((file) => join(file.parentPath, file.name));
+    return found.filter((path) => readFileSync(path).includes(bytes));
   };
 
   /** Every record is still proven by the tree, and its state is the one that is expected. */

@@ -118,7 +118,7 @@ describe("reading the log's store", () => {
 
     it("gives everything that is known of an exchange", async () => {
       const { exchanges } = await opened.store.reader.search({ transactionId: id }, { limit: 1 });
-      const { outwayIntentHash, ...rest } = exchanges[0] as FoundExchange;
+      const { outwayIntentHash, ...rest } = exchanges[0]!;
       expect(outwayIntentHash).to.deep.equal((await opened.store.reader.exchange(id))[0]?.leafHash);
       expect(rest).to.deep.equal({
         ...{ writerId: writer.writerId, sequence: 1, createdAtUs: MAY * 1000, transactionId: id },
