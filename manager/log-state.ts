@@ -16,7 +16,7 @@ const signerOf = ({ key, chain }: Bundle): JwsSigner => {
   return { key, certificate };
 };
 
-/** Opens the store in the data folder, which is there. The life cycle ends it. */
+/** Opens the store in the data folder, which is there. Nothing is sealed before it is started. */
 export const openLogStore = async (
   settings: ManagerSettings,
   { groups, bundles, own }: Sources,
@@ -27,12 +27,8 @@ export const openLogStore = async (
     openDatabase<LogSchema>(join(data, "log.db"), { secureDelete: true }),
   );
   lifecycle.onStop("log's database", () => db.destroy());
-  const store = await LogStore.open({
+  return LogStore.open({
     ...{ db, folder: data, groupId: groups.current.id, peerId: own, clock, log },
     sign: (statement) => signKeyStatement(statement, signerOf(bundles.current)),
-    // Nobody is asked yet.
-    witnesses: () => Promise.resolve([]),
   });
-  store.start(lifecycle);
-  return store;
 };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "../../core/clock.js";
 import { openDatabase } from "../../core/database.js";
 import { Lifecycle } from "../../core/lifecycle.js";
-import { LogStore, type LogStoreOptions } from "../../txlog/store/log-store.js";
+import { LogStore, type LogStoreOptions, type Witnesses } from "../../txlog/store/log-store.js";
 import type { LogDatabase, LogSchema } from "../../txlog/store/schema.js";
 import { recordedLog } from "./recorded-log.js";
 import { temporaryFolder } from "./temporary.js";
@@ -21,7 +21,7 @@ export interface OpenStore {
   /** Ends what `start` began, and the database. */
   close(): Promise<void>;
   /** Begins to seal by itself. */
-  start(): void;
+  start(witnesses?: Witnesses): void;
 }
 
 /** Opens a store in a folder, a new one unless given. Whoever opens it closes it. */
@@ -36,12 +36,11 @@ export const openStore = async (
   const store = await LogStore.open({
     ...{ db, folder, groupId: GROUP, peerId: OWN_PEER, clock: systemClock, log },
     sign: (statement) => Promise.resolve(JSON.stringify(statement)),
-    witnesses: () => Promise.resolve([]),
     ...options,
   });
   return {
     ...{ store, db, folder, lines },
-    start: () => store.start(lifecycle),
+    start: (witnesses = () => Promise.resolve([])) => store.start(lifecycle, witnesses),
     close: async () => {
       if (!lifecycle.signal.aborted) await store.sealer.stop();
       await lifecycle.stop();

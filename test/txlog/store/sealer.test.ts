@@ -250,16 +250,17 @@ describe("the sealer of the log's store", function () {
   it("collects co-signatures, and tells of the newest", async () => {
     const witness = new TestWitness("00000000000000000002");
     const contacts: WitnessContact[] = [];
-    const one = await opened(undefined, { witnesses: () => Promise.resolve(contacts) });
+    const witnesses = () => Promise.resolve(contacts);
+    const one = await opened();
     contacts.push(witness.contact(one.store.keys.signer.vkey));
     await arrive(one, 3);
     await one.store.sealer.seal();
-    await one.store.cosign();
-    await one.store.cosign();
+    await one.store.cosign(witnesses);
+    await one.store.cosign(witnesses);
     expect(witness.asked).to.equal(1);
     await arrive(one, 300);
     await one.store.sealer.seal();
-    await one.store.cosign();
+    await one.store.cosign(witnesses);
     const { note } = await head(one);
     const log = one.store.keys.signer;
     const { cosignatures } = openCheckpoint(note, { log, witnesses: [witness.key] });
@@ -274,11 +275,12 @@ describe("the sealer of the log's store", function () {
     const witness = new TestWitness("00000000000000000002");
     const stranger = new TestWitness("00000000000000000002");
     const contacts: WitnessContact[] = [];
-    const one = await opened(undefined, { witnesses: () => Promise.resolve(contacts) });
+    const witnesses = () => Promise.resolve(contacts);
+    const one = await opened();
     contacts.push({ ...stranger.contact(one.store.keys.signer.vkey), verifier: witness.key });
     await arrive(one, 3);
     await one.store.sealer.seal();
-    await one.store.cosign();
+    await one.store.cosign(witnesses);
     expect(await one.store.reader.checkpointAt({ witnessed: true })).to.equal(undefined);
     expect(one.lines.join()).to.contain("a witness has not co-signed");
   });
@@ -288,6 +290,7 @@ describe("the sealer of the log's store", function () {
     let one: OpenStore;
     const witness = new TestWitness("00000000000000000002");
     const contacts: WitnessContact[] = [];
+    const witnesses = () => Promise.resolve(contacts);
 
     const copyTo = async (from: string, to: string): Promise<void> => {
       await mkdir(to, { recursive: true });
@@ -307,16 +310,16 @@ describe("the sealer of the log's store", function () {
       copy = temporaryFolder();
       witness.seen.clear();
       contacts.length = 0;
-      one = await opened(undefined, { witnesses: () => Promise.resolve(contacts) });
+      one = await opened();
       contacts.push(witness.contact(one.store.keys.signer.vkey));
       await arrive(one, 5);
       await one.store.sealer.seal();
       await one.close();
       await copyTo(one.folder, copy);
-      one = await opened(one.folder, { witnesses: () => Promise.resolve(contacts) });
+      one = await opened(one.folder);
       await arrive(one, 5);
       await one.store.sealer.seal();
-      await one.store.cosign();
+      await one.store.cosign(witnesses);
     });
 
     it("finds that by its own file, and seals nothing", async () => {
@@ -361,9 +364,9 @@ describe("the sealer of the log's store", function () {
       await one.close();
       await restore();
       await rm(join(one.folder, "log-head"));
-      const two = await opened(one.folder, { witnesses: () => Promise.resolve(contacts) });
+      const two = await opened(one.folder);
       expect(two.store.sealer.isRolledBack).to.equal(false);
-      await two.store.cosign();
+      await two.store.cosign(witnesses);
       expect(two.store.sealer.problem).to.contain(witness.key.name);
     });
 
@@ -371,7 +374,7 @@ describe("the sealer of the log's store", function () {
       const witnessed = await head(one);
       await one.close();
       await restore();
-      const two = await opened(one.folder, { witnesses: () => Promise.resolve(contacts) });
+      const two = await opened(one.folder);
       // It follows on what the copy has, and arrives before anybody has noticed.
       const late = new ShippingWriter();
       await arrive(two, 2, late);
@@ -393,7 +396,7 @@ describe("the sealer of the log's store", function () {
       expect(records.map(({ sequence }) => Number(sequence))).to.deep.equal([
         1, 1, 2, 3, 4, 21, 22,
       ]);
-      await two.store.cosign();
+      await two.store.cosign(witnesses);
       expect((await two.store.reader.checkpointAt({ witnessed: true }))?.epoch).to.equal(2);
       expect((await two.store.reader.checkpointAt({ epoch: 1 }))?.size).to.equal(10);
       expect(await two.store.reader.epochs()).to.deep.equal([1, 2]);
