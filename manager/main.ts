@@ -51,7 +51,7 @@ const serveFsc = async (
 ): Promise<FscSide> => {
   const { log, lifecycle, clock, components, lists } = more;
   const { groups, bundles } = sources;
-  const { book, peerBook, peers, certificates } = state;
+  const { book, peerBook, peers, certificates, logSide } = state;
   const handlers = new BookHandlers({
     ...{ groups, bundles, book, peerBook, clock },
     called: async (peer, submitted) => {
@@ -67,6 +67,7 @@ const serveFsc = async (
   const { allowAnyPort, connectionsMax } = settings;
   const server = new FscServer({
     ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs } },
+    ...{ logs: logSide.answers, witness: logSide.answers },
     refused: (caller, error) => peers.noteRefusal(caller, error),
   });
   lifecycle.onStop("connections of peers", () => server.close());
@@ -110,6 +111,11 @@ const exposeHealth = async (
     problem: () =>
       parts.lists.problems().length === 0 ? undefined : parts.lists.problems().join("; "),
   });
+  const { reconciliation, nightly } = state.logSide;
+  health.addWarning({
+    name: "logs of others",
+    problem: () => [...reconciliation.alarms(), ...nightly.differing()].join("; ") || undefined,
+  });
   managerMetrics(health.registry, {
     contracts: () => state.counts.at(clock.now()),
     deliveriesWaiting: () => state.book.deliveriesWaiting(),
@@ -143,6 +149,8 @@ export const startManager = async (
   const { components } = internal;
   const fsc = await serveFsc(settings, state, sources, { ...surroundings, components, lists });
   state.peers.start(lifecycle);
+  state.logSide.store.start(lifecycle);
+  state.logSide.nightly.start(lifecycle);
   await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal, lists });
   log.info({ address: formatAddress(fsc.address), peer: sources.own }, "listening");
   return { address: fsc.address, internalAddress: internal.address, state };
