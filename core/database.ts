@@ -1,5 +1,5 @@
-// The database of a process: one SQLite file through Kysely, and the runner of numbered migrations.
-// Rooms write their queries with Kysely's builder, so that a second dialect changes this file alone.
+// The database of a process through Kysely, an SQLite file or PostgreSQL, and the runner of numbered migrations.
+// Rooms write their queries with Kysely's builder, so that they need not know which of the two it is.
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import {
@@ -11,16 +11,11 @@ import {
   type SqliteStatement,
   type Transaction,
 } from "kysely";
+import { DatabaseError } from "./postgres.js";
+
+export { DatabaseError } from "./postgres.js";
 
 const BUSY_TIMEOUT_MS = 5_000;
-
-/** A database that cannot be used. The message names the file, what was found and what to do. */
-export class DatabaseError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "DatabaseError";
-  }
-}
 
 /** One step of a room's schema. Once released it never changes; the next change is the next step. */
 export interface Migration {
@@ -162,7 +157,7 @@ export const migrate = async <Schema>(
   migrations: readonly Migration[],
 ): Promise<void> => {
   const db = database as unknown as Kysely<MigrationTable>;
-  await createMigrationTable(db);
+  await db.transaction().execute(createMigrationTable);
   await db.transaction().execute(async (tx) => {
     const done = await appliedNumber(tx, room);
     if (done > migrations.length) {

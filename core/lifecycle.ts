@@ -9,6 +9,7 @@ export type Stop = () => Promise<void> | void;
 export class Lifecycle {
   readonly #stops: { readonly name: string; readonly stop: Stop }[] = [];
   readonly #aborter = new AbortController();
+  readonly #asked = new AbortController();
   #stopping: Promise<void> | undefined;
 
   constructor(private readonly log: Log) {}
@@ -16,6 +17,16 @@ export class Lifecycle {
   /** Aborts when the stop begins. For loops and long waits. */
   get signal(): AbortSignal {
     return this.#aborter.signal;
+  }
+
+  /** Aborts when a stop is asked for, also during the start. For a start that waits for something. */
+  get asked(): AbortSignal {
+    return this.#asked.signal;
+  }
+
+  /** Asks for the stop, which begins when the start has ended. */
+  ask(): void {
+    this.#asked.abort();
   }
 
   /** Adds something to be stopped, before all that was added earlier. */
@@ -43,7 +54,7 @@ export class Lifecycle {
 
 /**
  * Runs a process until SIGINT or SIGTERM, then stops it and resolves. A signal during the start is
- * obeyed when the start has ended. A second signal, or the deadline, ends the process at once with exit
+ * obeyed when the start has ended; a start that ends with an error because of it is no failure. A second signal, or the deadline, ends the process at once with exit
  * code 1. When `start` fails, what it had started is stopped and the error is thrown on.
  *
  * @param deadlineMs how long the start's rest and the stop may take together after the signal
@@ -66,6 +77,7 @@ export const runUntilSignal = async (
       }
       setTimeout(giveUp, deadlineMs).unref();
       log.info({ signal }, "stopping");
+      lifecycle.ask();
       resolve();
     };
     process.on("SIGINT", first);
@@ -75,6 +87,7 @@ export const runUntilSignal = async (
     await start(lifecycle);
   } catch (error) {
     await lifecycle.stop();
+    if (lifecycle.asked.aborted && error === lifecycle.asked.reason) return;
     throw error;
   }
   await signalled;

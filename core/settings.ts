@@ -167,6 +167,27 @@ const parseHostTable = (t: string): ReadonlyMap<string, string> | undefined => {
 export const hostTable = (about: About): Setting<ReadonlyMap<string, string>> =>
   make("NAME=IP,…", "NAME=IP pairs separated by commas, each name once", parseHostTable, about);
 
+const parsePostgres = (text: string): string | undefined => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const whole =
+    url !== undefined &&
+    ["postgres:", "postgresql:"].includes(url.protocol) &&
+    url.username !== "" &&
+    url.password === "" &&
+    url.hostname !== "" &&
+    url.pathname.length > 1;
+  return whole ? text : undefined;
+};
+
+/** Where a database on a PostgreSQL server is. A password in it is not allowed: an argument list is no place for one. */
+export const postgres = (about: About): Setting<string> =>
+  make(
+    "postgres://USER@HOST/DATABASE",
+    "postgres://USER@HOST[:PORT]/DATABASE, without a password (that stands in a file of its own)",
+    parsePostgres,
+    about,
+  );
+
 /** How much is logged. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

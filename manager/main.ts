@@ -5,6 +5,7 @@ import { systemClock } from "../core/clock.js";
 import { Health, serveHealth } from "../core/health.js";
 import { runUntilSignal } from "../core/lifecycle.js";
 import { createLog } from "../core/log.js";
+import { holdAlone } from "../core/postgres.js";
 import { BookHandlers } from "../fsc/book-handlers.js";
 import { FscServer } from "../fsc/fsc-server.js";
 import { RevocationLists, sourcesIn } from "../fsc/revocation-lists.js";
@@ -16,6 +17,7 @@ import type { ManagerSettings } from "./settings.js";
 import {
   openSources,
   openState,
+  placeOf,
   policyOf,
   type ManagerState,
   type Sources,
@@ -130,6 +132,26 @@ export interface RunningManager {
   readonly state: ManagerState;
 }
 
+/** Waits until no other manager works on the database, and ends this one at once should another get it. */
+const waitForDatabase = async (
+  settings: ManagerSettings,
+  { log, lifecycle }: Surroundings,
+): Promise<void> => {
+  const place = placeOf(settings);
+  if (place === undefined) return;
+  const alone = await holdAlone(place, {
+    kind: "manager",
+    waiting: () => log.info({}, "another manager works on this database: waiting to take over"),
+    signal: lifecycle.asked,
+  });
+  lifecycle.onStop("database for others", () => alone.release());
+  void alone.lost.then((reason) => {
+    // Two managers on one database would overwrite each other: stopping in order takes too long.
+    log.fatal({ reason }, "ended at once: another manager may have taken over the database");
+    process.exit(1);
+  });
+};
+
 /** Starts a manager. Whatever is started is stopped by the life cycle, also when this rejects half-way. */
 export const startManager = async (
   settings: ManagerSettings,
@@ -137,6 +159,7 @@ export const startManager = async (
 ): Promise<RunningManager> => {
   const { log, lifecycle } = surroundings;
   const sources = await openSources(settings, surroundings);
+  await waitForDatabase(settings, surroundings);
   const lists = await startRevocations(settings, sources, surroundings);
   const state = await openState(settings, sources, surroundings);
   const internal = await serveInternally(settings, state, sources, surroundings);

@@ -13,6 +13,16 @@ export const MANAGER_SETTINGS = {
   data: setting.path("DIR", {
     text: "Where the manager keeps its state: manager.db and the folder internal-ca/ with the organisation's internal CA.",
   }),
+  database: setting.optional(
+    setting.postgres({
+      text: "A database on a PostgreSQL server instead of the file manager.db. Several managers may name it: one works, the others wait to take over.",
+    }),
+  ),
+  databasePasswordFile: setting.optional(
+    setting.path("FILE", {
+      text: "A file with the password for that database; without it, what PostgreSQL's PGPASSFILE names.",
+    }),
+  ),
   listen: setting.address({
     text: "Where managers and outways of other peers reach the manager (FSC).",
     default: "0.0.0.0:8443",

@@ -7,6 +7,7 @@ import { GroupSource } from "../certs/group.js";
 import { partiesOf } from "../contracts/state.js";
 import type { Clock } from "../core/clock.js";
 import { openDatabase } from "../core/database.js";
+import { openPostgres, type PostgresPlace } from "../core/postgres.js";
 import type { DialPolicy } from "../core/dial.js";
 import type { Lifecycle } from "../core/lifecycle.js";
 import type { Log } from "../core/log.js";
@@ -86,15 +87,27 @@ export interface ManagerState {
   readonly logStore: LogStore;
 }
 
+/** The server's database that the settings name; undefined when they name none. */
+export const placeOf = ({
+  database,
+  databasePasswordFile,
+}: ManagerSettings): PostgresPlace | undefined =>
+  database === undefined ? undefined : { url: database, passwordFile: databasePasswordFile };
+
 const openTables = async (
-  { data }: ManagerSettings,
-  lifecycle: Lifecycle,
+  settings: ManagerSettings,
+  surroundings: Surroundings,
 ): Promise<ManagerDatabase> => {
+  const { data } = settings;
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const db = openDatabase<ManagerSchema & FscSchema & EnrolmentSchema & ComponentSchema>(
-    join(data, "manager.db"),
-  );
-  lifecycle.onStop("database", () => db.destroy());
+  const place = placeOf(settings);
+  const db: ManagerDatabase =
+    place === undefined
+      ? openDatabase(join(data, "manager.db"))
+      : await openPostgres(place, ({ message }) => {
+          surroundings.log.warn({ message }, "a connection to the database broke");
+        });
+  surroundings.lifecycle.onStop("database", () => db.destroy());
   // Kysely's types do not see that a database with more tables is one with fewer.
   await migrateManager(db);
   await migrateFsc(db);
@@ -139,8 +152,8 @@ export const openState = async (
   surroundings: Surroundings,
 ): Promise<ManagerState> => {
   const { groups, bundles, own } = sources;
-  const { log, lifecycle, clock } = surroundings;
-  const whole = await openTables(settings, lifecycle);
+  const { log, clock } = surroundings;
+  const whole = await openTables(settings, surroundings);
   const db = whole as unknown as Kysely<ManagerSchema>;
   const groupId = groups.current.id;
   const tokenLifetimeMs = settings.tokenLifetime;
