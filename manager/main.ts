@@ -105,6 +105,7 @@ const exposeHealth = async (
     problem: () =>
       expired("the internal certificate", source.current.chain[0]?.validToDate, clock.now()),
   });
+  health.addWarning({ name: "certificate", problem: () => bundles.problem() });
   health.addWarning({
     name: "revocation lists",
     problem: () =>
