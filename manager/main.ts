@@ -110,6 +110,7 @@ const exposeHealth = async (
   });
   health.addCheck({ name: "transaction log", problem: () => state.logStore.sealer.problem });
   health.addWarning({ name: "witnesses", problem: () => state.logStore.warning() });
+  health.addWarning({ name: "certificate", problem: () => bundles.problem() });
   health.addWarning({
     name: "revocation lists",
     problem: () =>
