@@ -63,13 +63,21 @@ const hex = (): Int8Array => {
 /** The value of a hexadecimal digit; -1 for every other octet. */
 export const HEX: Int8Array = hex();
 
+/** A carriage return. */
 export const CR = 13;
+/** A line feed. */
 export const LF = 10;
+/** A space. */
 export const SP = 32;
+/** A horizontal tab. */
 export const HTAB = 9;
+/** ":". */
 export const COLON = 58;
+/** ",". */
 export const COMMA = 44;
+/** "/". */
 export const SLASH = 47;
+/** ";". */
 export const SEMICOLON = 59;
 const UNDERSCORE = 95;
 const DASH = 45;

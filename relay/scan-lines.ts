@@ -19,8 +19,9 @@ export type Framing =
 /** Offsets of one line: where its name begins and ends, where its value does, and the kind of its name. */
 export const PER_LINE = 5;
 
-/** Scanning came to the end of what is there, or to what breaks a rule. */
+/** Scanning came to the end of what is there. */
 export const INCOMPLETE = -1;
+/** Scanning came to what breaks a rule. */
 export const REFUSED = -2;
 
 /** Lines of a message by their offsets. Holds on to the octets, which nobody may change. */
