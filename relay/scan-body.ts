@@ -8,9 +8,9 @@ import { INCOMPLETE, LINES, REFUSED, type Framing, type LineLimits } from "./sca
 /** Where a body goes. */
 export interface BodySink {
   /** A piece of the body, without framing; a view of what was fed. */
-  data(piece: Buffer): void;
+  bodyPiece(piece: Buffer): void;
   /** The end of the body. Called once; trailers only with chunked. */
-  end(trailers: HeaderLines): void;
+  bodyEnd(trailers: HeaderLines): void;
 }
 
 /** The limits of a body's framing. */
@@ -55,7 +55,7 @@ export class BodyReader {
   #extensions = 0;
   readonly #trailer = new Gathered();
 
-  /** A body of no octets is ended at once, and `sink.end` is not called for it. */
+  /** A body of no octets is ended at once, and `sink.bodyEnd` is not called for it. */
   constructor(
     framing: Framing,
     private readonly limits: BodyLimits,
@@ -99,7 +99,7 @@ export class BodyReader {
       case "chunk":
         return this.#pass(bytes, at);
       case "until-close":
-        this.sink.data(at === 0 ? bytes : bytes.subarray(at));
+        this.sink.bodyPiece(at === 0 ? bytes : bytes.subarray(at));
         return bytes.length;
       case "size":
         return this.#size(bytes, at);
@@ -124,13 +124,13 @@ export class BodyReader {
 
   #end(trailers: HeaderLines): void {
     this.#state = "ended";
-    this.sink.end(trailers);
+    this.sink.bodyEnd(trailers);
   }
 
   #pass(bytes: Buffer, at: number): number {
     const end = Math.min(bytes.length, at + this.#left);
     this.#left -= end - at;
-    this.sink.data(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
+    this.sink.bodyPiece(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
     if (this.#left === 0) {
       if (this.#state === "chunk") this.#state = "chunk-cr";
       else this.#end(NOTHING);

@@ -52,8 +52,8 @@ export const scanned = (pieces: readonly Buffer[]): Connection => {
     const message = begin(found.head);
     requests.push(message);
     body = new BodyReader(found.head.framing, limits, {
-      data: (piece) => (message.body += piece.toString("latin1")),
-      end: (trailers) => {
+      bodyPiece: (piece) => (message.body += piece.toString("latin1")),
+      bodyEnd: (trailers) => {
         message.complete = true;
         message.trailers = trailers;
       },
