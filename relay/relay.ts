@@ -1,6 +1,4 @@
-// Moves HTTP exchanges from client connections to targets, strictly and streaming. This version stands on
-// node:http, one server that never listens and is handed each connection.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+// Moves HTTP exchanges from client connections to targets, strictly and streaming.
 import type { Duplex } from "node:stream";
 import { ClientConnection, type Served } from "./client-connection.js";
 import type { ExchangeHandler } from "./exchange.js";
@@ -16,7 +14,6 @@ const SWEEP_MS_MAX = 1_000;
  * one after the other, those of different connections at once.
  */
 export class Relay<C> {
-  readonly #server: Server;
   readonly #connections = new Map<Duplex, ClientConnection<C>>();
   readonly #pool: Pool;
   readonly #served: Served<C>;
@@ -35,7 +32,6 @@ export class Relay<C> {
       began: () => (this.#exchanges += 1),
       ended: () => (this.#exchanges -= 1),
     };
-    this.#server = this.#createServer(limits.headBytesMax);
     const sweepMs = Math.min(SWEEP_MS_MAX, Math.ceil(limits.headTimeoutMs / 4));
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref();
   }
@@ -62,7 +58,6 @@ export class Relay<C> {
       if (this.#connections.size === 0) this.#drained();
     });
     this.#connections.set(socket, connection);
-    this.#server.emit("connection", socket);
   }
 
   /** Ends the connections of the clients that match, now; the exchanges that run on them end as `client-aborted`. */
@@ -96,27 +91,5 @@ export class Relay<C> {
   #sweep(): void {
     const now = performance.now();
     for (const connection of this.#connections.values()) connection.sweep(now);
-  }
-
-  #createServer(maxHeaderSize: number): Server {
-    const server = createServer({
-      maxHeaderSize,
-      insecureHTTPParser: false,
-      requireHostHeader: false,
-      // Time is kept by the connections themselves.
-      keepAliveTimeout: 0,
-      requestTimeout: 0,
-      headersTimeout: 0,
-    });
-    // Header lines beyond a number would be dropped in silence; they are counted and refused instead.
-    server.maxHeadersCount = 0;
-    const request = (incoming: IncomingMessage, response: ServerResponse): void =>
-      this.#connections.get(incoming.socket)?.request(incoming, response);
-    server.on("request", request);
-    server.on("checkContinue", request);
-    server.on("checkExpectation", request);
-    server.on("connect", (incoming, socket) => this.#connections.get(socket)?.tunnel(incoming));
-    server.on("clientError", (error, socket) => this.#connections.get(socket)?.broken(error));
-    return server;
   }
 }
