@@ -7,6 +7,7 @@ import { admit, serverTls } from "../certs/tls.js";
 import type { Address } from "../core/address.js";
 import type { Log } from "../core/log.js";
 import { serveTls, type TlsListener } from "../core/tls-server.js";
+import { LINK_PROTOCOL } from "../relay/link-frames.js";
 import type { Relay } from "../relay/relay.js";
 
 /** The ALPN name of a health probe (docs/architecture.md): answered with one line, never forwarded. */
@@ -41,10 +42,12 @@ export const listenForPeers = (options: InwayListening): Promise<TlsListener> =>
   const { groups, bundles, relay, ready } = options;
   return serveTls<PeerIdentity>({
     address: options.address,
-    tls: () => serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, "http/1.1"]),
+    tls: () =>
+      serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, LINK_PROTOCOL, "http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
     connected: (socket, peer) => {
       if (socket.alpnProtocol === PROBE_PROTOCOL) answerProbe(socket, ready());
+      else if (socket.alpnProtocol === LINK_PROTOCOL) relay.acceptLink(socket, peer);
       else relay.accept(socket, peer);
     },
     connectionsMax: options.connectionsMax,

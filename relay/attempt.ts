@@ -72,9 +72,12 @@ export class Attempt implements ResponseSink {
     const { client, order, connection } = this.#parts;
     const { request } = client;
     try {
-      const head = headToTarget(order.head, request);
+      const { method, token } = order.head;
+      const beside = token !== undefined && connection.takesToken(token);
+      const head = headToTarget(order.head, request, beside ? undefined : token);
       const chunked = request.framing.kind === "chunked";
-      connection.send({ method: order.head.method, head, chunked }, this);
+      const ends = !this.#hasBody;
+      connection.send({ method, head, chunked, ends, token: beside ? token : undefined }, this);
     } catch (error) {
       // The order's own head cannot be sent: a mistake of the caller.
       this.#settle(() => this.#reject(error));
@@ -270,7 +273,7 @@ export class Attempt implements ResponseSink {
   }
 
   #outcome(result: Outcome["result"]): Outcome {
-    const { client } = this.#parts;
+    const { client, connection } = this.#parts;
     const now = performance.now();
     return {
       result,
@@ -281,7 +284,7 @@ export class Attempt implements ResponseSink {
         total: Math.round((now - client.receivedAt) * 1000),
         target: Math.round((now - this.#startedAt) * 1000),
       },
-      link: "http1",
+      link: connection.link,
     };
   }
 }

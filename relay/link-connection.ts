@@ -91,6 +91,7 @@ export class LinkConnection implements FrameSink, LinkLine {
     socket.on("error", () => socket.destroy());
     socket.on("end", () => this.#otherEnded());
     socket.on("close", () => {
+      this.#output.close();
       this.#table.lose(LINK_CODE.broken);
       this.owner.closed(this.#reason);
     });
@@ -101,6 +102,16 @@ export class LinkConnection implements FrameSink, LinkLine {
     return this.#table.size;
   }
 
+  /** How large a head the other side takes; 0 until it has said so. */
+  get headBytesMax(): number {
+    return this.#offer?.headBytesMax ?? 0;
+  }
+
+  /** How many exchanges were opened so far. */
+  get opened(): number {
+    return this.#table.last;
+  }
+
   /** How many more exchanges can be opened now. */
   get room(): number {
     if (this.#offer === undefined || this.#draining || this.#ended) return 0;
@@ -108,17 +119,14 @@ export class LinkConnection implements FrameSink, LinkLine {
     return this.#offer.exchangesMax - this.#table.size;
   }
 
-  /** How large a head the other side takes; 0 until it has said so. */
-  get headBytesMax(): number {
-    return this.#offer?.headBytesMax ?? 0;
-  }
-
-  /** Opens an exchange and sends its head. A token must be one that `takesToken`. Undefined: there is no room for it. */
+  /** Opens an exchange and sends its head, of at most `headBytesMax`. A token must be one that `takesToken`. Undefined: there is no room for it. */
   open({ head, token, ends, owner }: LinkOpening): LinkExchange | undefined {
     const offer = this.#offer;
-    if (this.room <= 0 || offer === undefined) return undefined;
+    if (this.room <= 0 || offer === undefined || head.length > offer.headBytesMax) {
+      return undefined;
+    }
     const number = token === undefined ? 0 : this.#sentTokens.numberOf(token, offer);
-    const exchange = this.#table.add(offer.exchangeWindow);
+    const exchange = this.#table.add(offer);
     exchange.owner = owner;
     exchange.sendHead(head, { ends, token: number });
     return exchange;
@@ -133,7 +141,7 @@ export class LinkConnection implements FrameSink, LinkLine {
   drain(): void {
     if (this.#draining || this.#ended) return;
     this.#draining = true;
-    if (!this.opens) this.#sendGoaway(LINK_CODE.none);
+    if (!this.opens) this.#output.goaway(this.#table.last, LINK_CODE.none);
     this.owner.draining();
     this.#endWhenDrained();
   }
@@ -147,6 +155,7 @@ export class LinkConnection implements FrameSink, LinkLine {
     } catch (error) {
       this.#fail(error);
     }
+    if (this.#pulse.isIdle(now, this.#table.last, this.#table.size)) this.drain();
   }
 
   /** Ends the connection now; its exchanges are lost. */
@@ -274,7 +283,7 @@ export class LinkConnection implements FrameSink, LinkLine {
     }
     const named = this.#tokens.named(token);
     this.#guard.opened();
-    const opened = this.#table.add(offer.exchangeWindow);
+    const opened = this.#table.add(offer);
     opened.owner = this.owner.opened(opened, head, named);
     opened.opened((flags & HEAD_ENDS) !== 0);
   }
@@ -325,13 +334,6 @@ export class LinkConnection implements FrameSink, LinkLine {
     this.#guard.sent(this.flow.takeSent());
   }
 
-  #sendGoaway(code: LinkCode): void {
-    const payload = Buffer.alloc(6);
-    payload.writeUInt32BE(this.opens ? 0 : this.#table.last);
-    payload.writeUInt16BE(code, 4);
-    this.#output.frame(FRAME.goaway, 0, payload);
-  }
-
   #otherEnded(): void {
     this.#table.lose(LINK_CODE.broken);
     if (this.#ended) this.socket.destroy();
@@ -345,7 +347,7 @@ export class LinkConnection implements FrameSink, LinkLine {
     const failure =
       error instanceof LinkError ? error : new LinkError(LINK_CODE.internal, String(error));
     this.#reason = failure;
-    this.#sendGoaway(failure.code);
+    this.#output.goaway(this.opens ? 0 : this.#table.last, failure.code);
     this.#table.written();
     this.#end();
     this.#table.lose(failure.code);

@@ -10,23 +10,24 @@ import {
   PLAIN_END,
   type LinkEnd,
 } from "./link-frames.js";
+import type { Told } from "./link-output.js";
 import { ReceiveWindow } from "./link-window.js";
 
 /** Whoever the exchange runs for. Called from within the reading of frames: it must not throw. */
 export interface LinkExchangeOwner {
   /** A head has come; after an interim one another follows. Not called for the head that opened the exchange. */
-  head(head: Buffer, interim: boolean): void;
+  headCame(head: Buffer, interim: boolean): void;
   /** A piece of the body. It counts against the window until `taken` gives it back. */
-  data(piece: Buffer): void;
+  dataCame(piece: Buffer): void;
   /** The other side's message is complete. */
-  end(end: LinkEnd): void;
+  endCame(end: LinkEnd): void;
   /**
    * The other side, or the loss of the connection, has ended the exchange; nothing more comes. The owner lets go
    * of it and then calls `reset`: until then the exchange counts as open.
    *
    * @param untouched the other side has certainly not looked at it
    */
-  reset(code: LinkCode, untouched: boolean): void;
+  resetCame(code: LinkCode, untouched: boolean): void;
   /** After a `send` that said false: more can be taken. */
   writable(): void;
 }
@@ -49,18 +50,20 @@ const NO_HASH = Buffer.from([0]);
 const COPIED_BELOW = 4_096;
 
 const NOBODY: LinkExchangeOwner = {
-  head: () => undefined,
-  data: () => undefined,
-  end: () => undefined,
-  reset: () => undefined,
+  headCame: () => undefined,
+  dataCame: () => undefined,
+  endCame: () => undefined,
+  resetCame: () => undefined,
   writable: () => undefined,
 };
 
-/** How wide the windows are at first, and how wide ours may become. */
+/** How wide the windows are at first, how wide ours may become, and what else the other side takes. */
 export interface LinkWindows {
   readonly theirs: number;
   readonly ours: number;
   readonly oursMax: number;
+  /** Octets of a head or of trailers that the other side takes. */
+  readonly headBytesMax: number;
 }
 
 /** Made by the connection. */
@@ -75,6 +78,7 @@ export class LinkExchange implements TakesTurns {
   #sendWindow: number;
   #waiting: Buffer[] = [];
   #endWaits: LinkEnd | undefined;
+  #endTold: Told | undefined;
   #inLine = false;
   #ownerWaits = false;
   readonly #window: ReceiveWindow;
@@ -84,7 +88,7 @@ export class LinkExchange implements TakesTurns {
   constructor(
     readonly number: number,
     private readonly line: LinkLine,
-    windows: LinkWindows,
+    private readonly windows: LinkWindows,
   ) {
     this.#sendWindow = windows.theirs;
     this.#window = new ReceiveWindow(windows.ours, windows.oursMax);
@@ -104,6 +108,7 @@ export class LinkExchange implements TakesTurns {
    * Sends a head: any number of interim ones, then the one that a body may follow.
    *
    * @param token the number of a token that the head goes with; 0 for none
+   * @throws TypeError when the other side does not take a head of that size; nothing of it was sent then
    */
   sendHead(
     head: Buffer,
@@ -112,6 +117,9 @@ export class LinkExchange implements TakesTurns {
     if (this.#sent !== "open" || this.#got === "reset") return;
     const { interim = false, ends = false, token = 0 } = options;
     if (this.#headSent) throw new Error("a head was sent already");
+    if (head.length > this.windows.headBytesMax) {
+      throw new TypeError("the head is larger than the other side takes");
+    }
     this.#headSent = !interim;
     const flags = (interim ? HEAD_INTERIM : 0) + (ends ? HEAD_ENDS : 0);
     this.line.flow.output.head(this.number, flags * 0x1_000000 + token, head);
@@ -131,11 +139,25 @@ export class LinkExchange implements TakesTurns {
     return false;
   }
 
-  /** Sends the end of our message, after everything before it. */
-  end(end: LinkEnd = PLAIN_END): void {
+  /**
+   * Sends the end of our message, after everything before it.
+   *
+   * @param told whether all of it has been handed to the system; not called when the exchange is reset before
+   * @throws TypeError when the other side does not take trailers of that size
+   */
+  end(end: LinkEnd = PLAIN_END, told?: Told): void {
     if (this.#sent !== "open" || this.#got === "reset" || this.#endWaits !== undefined) return;
+    if ((end.trailers?.length ?? 0) > this.windows.headBytesMax) {
+      throw new TypeError("the trailers are larger than the other side takes");
+    }
+    this.#endTold = told;
     if (this.#waiting.length > 0) this.#endWaits = end;
     else this.#sendEnd(end);
+  }
+
+  /** Tells when everything that was sent so far has been handed to the system, or never will be. */
+  whenWritten(told: Told): void {
+    this.line.flow.output.whenWritten(told);
   }
 
   /** Ends both halves: what is left of ours is not sent, and nothing that still comes is looked at. */
@@ -181,7 +203,7 @@ export class LinkExchange implements TakesTurns {
     const ends = (flags & HEAD_ENDS) !== 0;
     if (interim && ends) throw new LinkError(LINK_CODE.frame, "an interim head that ends");
     this.#headCame = !interim;
-    if (this.#sent !== "reset") this.owner.head(head, interim);
+    if (this.#sent !== "reset") this.owner.headCame(head, interim);
     if (ends) this.#cameLast(PLAIN_END);
   }
 
@@ -206,7 +228,7 @@ export class LinkExchange implements TakesTurns {
     }
     const small = this.#held > 0 && piece.length < COPIED_BELOW;
     this.#held += piece.length;
-    this.owner.data(small ? Buffer.from(piece) : piece);
+    this.owner.dataCame(small ? Buffer.from(piece) : piece);
   }
 
   /** Takes END. @throws LinkError protocol */
@@ -222,7 +244,7 @@ export class LinkExchange implements TakesTurns {
     this.#got = "reset";
     this.#waiting = [];
     this.#endWaits = undefined;
-    if (this.#sent !== "reset") this.owner.reset(code, untouched);
+    if (this.#sent !== "reset") this.owner.resetCame(code, untouched);
     if (this.isOver) this.line.over(this);
   }
 
@@ -241,7 +263,7 @@ export class LinkExchange implements TakesTurns {
     this.#letGo();
     this.#sent = "reset";
     this.#got = "reset";
-    if (told) this.owner.reset(code, untouched);
+    if (told) this.owner.resetCame(code, untouched);
   }
 
   #requireOpen(type: string): void {
@@ -250,7 +272,7 @@ export class LinkExchange implements TakesTurns {
 
   #cameLast(end: LinkEnd): void {
     this.#got = "ended";
-    if (this.#sent !== "reset") this.owner.end(end);
+    if (this.#sent !== "reset") this.owner.endCame(end);
     if (this.isOver) this.line.over(this);
   }
 
@@ -287,6 +309,7 @@ export class LinkExchange implements TakesTurns {
     if (hash === undefined && trailers.length === 0) output.number(FRAME.end, this.number, 0);
     else if (hash === undefined) output.frame(FRAME.end, this.number, NO_HASH, trailers);
     else output.frame(FRAME.end, this.number, Buffer.from([hash.length]), hash, trailers);
+    if (this.#endTold !== undefined) output.whenWritten(this.#endTold);
     this.#endSending("ended");
   }
 

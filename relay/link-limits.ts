@@ -21,6 +21,8 @@ export interface LinkLimits {
   /** After how long a silence the other side is asked whether it is there, and how long its answer may take. */
   readonly pingAfterMs: number;
   readonly pongWithinMs: number;
+  /** How long a connection without an exchange is kept. */
+  readonly idleMs: number;
   /** How long a connection that we end is still read, so that the other side sees why. */
   readonly lingerMs: number;
 }
@@ -38,5 +40,15 @@ export const LINK_LIMITS: LinkLimits = {
   frameTimeoutMs: 10_000,
   pingAfterMs: 15_000,
   pongWithinMs: 15_000,
+  idleMs: 300_000,
   lingerMs: 5_000,
 };
+
+/** A head may be so much larger on the link than as a head: what is only too large for its reader is answered, and ends no connection. */
+const HEAD_MARGIN = 16 * 1024;
+
+/** The limits of the links of a relay whose heads have these limits. */
+export const linkLimits = ({ headBytesMax }: { readonly headBytesMax: number }): LinkLimits => ({
+  ...LINK_LIMITS,
+  headBytesMax: headBytesMax + HEAD_MARGIN,
+});

@@ -1,6 +1,8 @@
 // What a link connection sends: the frames of all its exchanges are gathered in one batch and written once per
 // turn of the event loop. A frame's octets are copied into the batch; nothing else is made for it.
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { LinkCode } from "./link-codes.js";
 import { FRAME, FRAME_HEADER_BYTES, writeHeader } from "./link-frames.js";
 
 const BATCH_BYTES = 128 * 1024;
@@ -23,6 +25,9 @@ const giveBack = (batch: Buffer): void => {
   if (batch.length === BATCH_BYTES && spare.length < SPARE_MAX) spare.push(batch);
 };
 
+/** Told once whether what was sent so far has been handed to the system. */
+export type Told = (written: boolean) => void;
+
 /** The sending half of a connection. */
 export class LinkOutput {
   #batch: Buffer | undefined;
@@ -32,6 +37,9 @@ export class LinkOutput {
   // Batches that the socket has and may still read, oldest first.
   readonly #written: Buffer[] = [];
   #unwritten = 0;
+  // Who is to be told when the batch, or the last one that the socket has, is written.
+  #telling: Told[] = [];
+  #tellingWritten: Told[] = [];
   /** Batches that have been written. */
   writes = 0;
   readonly #flush = (): void => this.flush();
@@ -44,7 +52,9 @@ export class LinkOutput {
     private readonly socket: Duplex,
     private readonly flushing: () => void,
     private readonly written: () => void,
-  ) {}
+  ) {
+    if (socket instanceof Socket) socket.setNoDelay(true);
+  }
 
   /** Octets that are not written yet. */
   get backlog(): number {
@@ -77,11 +87,26 @@ export class LinkOutput {
     octets.copy(this.#into, at, from, to);
   }
 
+  /** GOAWAY. */
+  goaway(last: number, code: LinkCode): void {
+    const at = this.#begin(FRAME.goaway, 0, 6);
+    this.#into.writeUInt32BE(last, at);
+    this.#into.writeUInt16BE(code, at + 4);
+  }
+
   /** A frame whose payload is one number. */
   number(type: number, exchange: number, value: number): void {
     const bytes = NUMBER_BYTES[type] ?? 4;
     const at = this.#begin(type, exchange, bytes);
     this.#into.writeUIntBE(value, at, bytes);
+  }
+
+  /** Tells when everything that was sent so far has been handed to the system, or never will be. */
+  whenWritten(told: Told): void {
+    if (this.#closed && this.#written.length === 0) process.nextTick(told, false);
+    else if (this.#used > 0) this.#telling.push(told);
+    else if (this.#written.length > 0) this.#tellingWritten.push(told);
+    else process.nextTick(told, true);
   }
 
   /** Writes now what has been gathered. */
@@ -105,6 +130,9 @@ export class LinkOutput {
     this.#closed = true;
     this.#batch = undefined;
     this.#used = 0;
+    const telling = this.#telling;
+    this.#telling = [];
+    for (const told of telling) told(false);
   }
 
   get #into(): Buffer {
@@ -131,18 +159,23 @@ export class LinkOutput {
     const batch = this.#batch;
     if (batch === undefined || this.#used === 0 || this.#closed) return;
     const bytes = this.#used;
+    const telling = this.#telling;
     this.#batch = undefined;
     this.#used = 0;
+    this.#telling = [];
+    this.#tellingWritten = telling;
     this.#written.push(batch);
     this.#unwritten += bytes;
-    this.socket.write(batch.subarray(0, bytes), (error) => this.#done(bytes, error));
+    this.socket.write(batch.subarray(0, bytes), (error) => this.#done(bytes, telling, error));
   }
 
-  #done(bytes: number, error: Error | null | undefined): void {
+  #done(bytes: number, telling: readonly Told[], error: Error | null | undefined): void {
     const batch = this.#written.shift();
     this.#unwritten -= bytes;
     this.writes += 1;
-    if (error !== null && error !== undefined) return;
+    const failed = error !== null && error !== undefined;
+    for (const told of telling) told(!failed);
+    if (failed) return;
     if (batch !== undefined) giveBack(batch);
     if (!this.#closed) this.written();
   }

@@ -21,6 +21,8 @@ export class LinkPulse {
   #writes = 0;
   #writingSince: number | undefined;
   #endedAt: number | undefined;
+  #exchanges = 0;
+  #idleSince = performance.now();
 
   constructor(
     private readonly limits: LinkLimits,
@@ -48,6 +50,19 @@ export class LinkPulse {
     if (this.#endedAt === undefined || this.output.writes !== this.#writes) this.#endedAt = now;
     this.#writes = this.output.writes;
     return now - this.#endedAt > this.limits.lingerMs;
+  }
+
+  /**
+   * Whether there has been no exchange for as long as the connection is kept without one.
+   *
+   * @param opened how many exchanges were opened so far
+   */
+  isIdle(now: number, opened: number, running: number): boolean {
+    if (running > 0 || opened !== this.#exchanges) {
+      this.#exchanges = opened;
+      this.#idleSince = now;
+    }
+    return now - this.#idleSince > this.limits.idleMs;
   }
 
   /**

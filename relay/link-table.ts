@@ -2,6 +2,7 @@
 import { LINK_CODE, LinkError, type LinkCode } from "./link-codes.js";
 import { LinkExchange, type LinkLine } from "./link-exchange.js";
 import { NUMBER_MAX } from "./link-frames.js";
+import type { LinkOffer } from "./link-hello.js";
 import type { LinkLimits } from "./link-limits.js";
 
 /** The table of one connection. */
@@ -32,10 +33,15 @@ export class LinkTable {
   }
 
   /** Opens the next exchange. */
-  add(theirs: number): LinkExchange {
+  add({ exchangeWindow: theirs, headBytesMax }: LinkOffer): LinkExchange {
     const { exchangeWindow: ours, exchangeWindowMax: oursMax } = this.limits;
     this.last += 1;
-    const exchange = new LinkExchange(this.last, this.line, { theirs, ours, oursMax });
+    const exchange = new LinkExchange(this.last, this.line, {
+      theirs,
+      ours,
+      oursMax,
+      headBytesMax,
+    });
     this.#open.set(this.last, exchange);
     return exchange;
   }

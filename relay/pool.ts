@@ -3,7 +3,9 @@
 import type { Duplex } from "node:stream";
 import { ForwardError, type Target } from "./exchange.js";
 import type { RelayLimits } from "./limits.js";
-import { TargetConnection } from "./target-connection.js";
+import { LinkPool } from "./link-pool.js";
+import { LinkTarget } from "./link-target.js";
+import { TargetConnection, type TargetSide } from "./target-connection.js";
 
 /** The connections of one relay. */
 export class Pool {
@@ -14,10 +16,20 @@ export class Pool {
     closed: (connection: TargetConnection): void => this.#forget(connection),
   };
 
-  constructor(private readonly limits: RelayLimits) {}
+  readonly #links: LinkPool;
 
-  /** An idle connection for one exchange; undefined when there is none. */
-  idle({ key }: Target): TargetConnection | undefined {
+  constructor(private readonly limits: RelayLimits) {
+    this.#links = new LinkPool(limits, connectWithin);
+  }
+
+  /** A link with room or an idle connection for one exchange; undefined when there is none. */
+  idle(target: Target): TargetSide | undefined {
+    return target.isLink === undefined
+      ? this.#idleConnection(target.key)
+      : (this.#links.idle(target) ?? this.#idleConnection(target.key));
+  }
+
+  #idleConnection(key: string): TargetConnection | undefined {
     const idle = this.#idle.get(key);
     if (idle === undefined) return undefined;
     for (let next = idle.pop(); next !== undefined; next = idle.pop()) {
@@ -28,19 +40,35 @@ export class Pool {
   }
 
   /**
-   * A new connection for one exchange.
+   * A new connection for one exchange, or a link with room for it.
    *
    * @throws ForwardError connect, connect-timeout, or client-aborted when the signal aborts
    */
-  async connect(target: Target, signal: AbortSignal): Promise<TargetConnection> {
-    const socket = await connectWithin(target, signal);
+  async connect(target: Target, signal: AbortSignal): Promise<TargetSide> {
+    const socket =
+      target.isLink === undefined
+        ? await connectWithin(target, signal)
+        : await this.#links.reach(target, signal);
+    if (socket instanceof LinkTarget) return socket;
     const connection = new TargetConnection(target.key, socket, this.limits, this.#hooks);
     this.#all.add(connection);
     return connection;
   }
 
+  /** Looks at the clock. */
+  sweep(now: number): void {
+    this.#links.sweep(now);
+  }
+
+  /** Ends everything that is idle. */
+  close(): void {
+    this.drop(() => true);
+    this.#links.destroy();
+  }
+
   /** Ends the idle connections to the targets that match; those in use end after their exchange. */
   drop(predicate: (key: string) => boolean): void {
+    this.#links.drop(predicate);
     for (const connection of this.#all) {
       if (!predicate(connection.key)) continue;
       connection.poolable = false;

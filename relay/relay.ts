@@ -3,18 +3,27 @@ import type { Duplex } from "node:stream";
 import { ClientConnection, type Served } from "./client-connection.js";
 import type { ExchangeHandler } from "./exchange.js";
 import type { RelayLimits } from "./limits.js";
+import { LinkServer } from "./link-server.js";
 import { Pool } from "./pool.js";
 
 export { RELAY_LIMITS, type RelayLimits } from "./limits.js";
 
 const SWEEP_MS_MAX = 1_000;
 
+/** A connection of a client, whatever it speaks. */
+interface ServedConnection<C> {
+  readonly context: C;
+  sweep(now: number): void;
+  drain(): void;
+  destroy(): void;
+}
+
 /**
  * Serves the connections it is given. Each exchange goes to the handler; the exchanges of one connection
  * one after the other, those of different connections at once.
  */
 export class Relay<C> {
-  readonly #connections = new Map<Duplex, ClientConnection<C>>();
+  readonly #connections = new Map<Duplex, ServedConnection<C>>();
   readonly #pool: Pool;
   readonly #served: Served<C>;
   readonly #sweeper: NodeJS.Timeout;
@@ -48,16 +57,12 @@ export class Relay<C> {
 
   /** Takes over a connection: TCP, or TLS after the handshake. The relay ends it; nobody else may read or write it. */
   accept(socket: Duplex, context: C): void {
-    if (this.#draining) {
-      socket.on("error", () => undefined);
-      socket.destroy();
-      return;
-    }
-    const connection = new ClientConnection(socket, context, this.#served, () => {
-      this.#connections.delete(socket);
-      if (this.#connections.size === 0) this.#drained();
-    });
-    this.#connections.set(socket, connection);
+    this.#take(socket, (closed) => new ClientConnection(socket, context, this.#served, closed));
+  }
+
+  /** Takes over a connection that speaks the link (docs/link.md), as `accept` does; its exchanges run at once. */
+  acceptLink(socket: Duplex, context: C): void {
+    this.#take(socket, (closed) => new LinkServer(socket, context, this.#served, closed));
   }
 
   /** Ends the connections of the clients that match, now; the exchanges that run on them end as `client-aborted`. */
@@ -85,11 +90,25 @@ export class Relay<C> {
       await drained;
       clearTimeout(timer);
     }
-    this.#pool.drop(() => true);
+    this.#pool.close();
+  }
+
+  #take(socket: Duplex, serve: (closed: () => void) => ServedConnection<C>): void {
+    if (this.#draining) {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      return;
+    }
+    const closed = (): void => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#drained();
+    };
+    this.#connections.set(socket, serve(closed));
   }
 
   #sweep(): void {
     const now = performance.now();
     for (const connection of this.#connections.values()) connection.sweep(now);
+    this.#pool.sweep(now);
   }
 }

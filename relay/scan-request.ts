@@ -63,6 +63,13 @@ export class ScannedRequest implements RequestHead {
       authority === undefined ? this.lines.pairs : [["Host", authority], ...this.lines.pairs];
     return this.#headers;
   }
+
+  /** The same head with one more line at its end, which came in another way. */
+  with(line: HeaderLines[number]): ScannedRequest {
+    const more = new ScannedRequest(this.method, this.target, this.lines, this.says);
+    more.#headers = [...this.headers, line];
+    return more;
+  }
 }
 
 /** What a request's head says beyond its lines: of its body, of the connection and of this hop. */

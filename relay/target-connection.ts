@@ -31,6 +31,18 @@ export interface ResponseSink extends BodySink {
   drained(): void;
 }
 
+/** A request as it is sent, apart from its body. */
+export interface SentRequest {
+  readonly method: string;
+  readonly head: Buffer;
+  /** Whether its body is chunked. */
+  readonly chunked: boolean;
+  /** Whether no body follows. */
+  readonly ends: boolean;
+  /** A token that `takesToken` took; the head does not have it then. */
+  readonly token: string | undefined;
+}
+
 /** What an exchange goes out on; `TargetConnection` is the one of HTTP/1.1. While it is leased it carries one exchange. */
 export interface TargetSide {
   /** Whether it has carried an exchange before. */
@@ -39,8 +51,16 @@ export interface TargetSide {
   readonly answered: boolean;
   /** Whether a byte of this exchange may have gone out. */
   readonly written: boolean;
-  /** Sends a request's head; its answer goes to `sink`. */
-  send(request: { method: string; head: Buffer; chunked: boolean }, sink: ResponseSink): void;
+  /** What it is, for the record. */
+  readonly link: "http1" | "schakel";
+  /** Whether a token goes beside the head instead of in it. */
+  takesToken(token: string): boolean;
+  /**
+   * Sends a request's head; its answer goes to `sink`.
+   *
+   * @throws SchakelError when the target does not take a head of that size; nothing of it was sent then
+   */
+  send(request: SentRequest, sink: ResponseSink): void;
   /** Hands on a piece of the body. False: wait for `drained` before the next. */
   write(piece: Buffer): boolean;
   /** Ends the body. */
@@ -56,6 +76,7 @@ export interface TargetSide {
 
 /** Made by the pool, which learns of its end. */
 export class TargetConnection implements TargetSide {
+  readonly link = "http1";
   reused = false;
   /** How long the target said it keeps an idle connection. */
   keptMs = Number.POSITIVE_INFINITY;
@@ -113,7 +134,11 @@ export class TargetConnection implements TargetSide {
     return this.socket.writable && !this.socket.readableEnded;
   }
 
-  send(request: { method: string; head: Buffer; chunked: boolean }, sink: ResponseSink): void {
+  takesToken(): boolean {
+    return false;
+  }
+
+  send(request: SentRequest, sink: ResponseSink): void {
     this.#sink = sink;
     this.#method = request.method;
     this.#chunked = request.chunked;

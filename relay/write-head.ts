@@ -48,6 +48,14 @@ export const responseBytes = (
   return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${textOf(headers)}${own}\r\n`, "latin1");
 };
 
+/**
+ * Trailer lines by themselves, each with its CRLF; undefined when there are none.
+ *
+ * @throws TypeError when one holds what may not stand there
+ */
+export const trailerBytes = (trailers: HeaderLines): Buffer | undefined =>
+  trailers.length === 0 ? undefined : Buffer.from(textOf(trailers), "latin1");
+
 const CRLF = Buffer.from("\r\n", "latin1");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n", "latin1");
 

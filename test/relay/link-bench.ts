@@ -124,22 +124,22 @@ export class Came implements LinkExchangeOwner {
     return Buffer.concat(this.#body);
   }
 
-  head(head: Buffer, interim: boolean): void {
+  headCame(head: Buffer, interim: boolean): void {
     this.events.push(`${interim ? "interim" : "head"} ${head.toString("latin1")}`);
   }
 
-  data(piece: Buffer): void {
+  dataCame(piece: Buffer): void {
     this.bytes += piece.length;
     if (this.keeps) this.#body.push(Buffer.from(piece));
     this.onData(piece);
   }
 
-  end(end: LinkEnd): void {
+  endCame(end: LinkEnd): void {
     this.ended = end;
     this.onEnd();
   }
 
-  reset(code: number, untouched: boolean): void {
+  resetCame(code: number, untouched: boolean): void {
     this.resetWith = code;
     this.untouched = untouched;
     this.onReset();

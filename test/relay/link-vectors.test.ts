@@ -117,20 +117,20 @@ const conversationOf = async (pieces: readonly Buffer[]): Promise<readonly strin
       const named = token === undefined ? "" : ` token ${token}`;
       note(`${number} opened ${head.toString("hex")}${named}`);
       return {
-        head: () => note(`${number} head`),
-        data: (piece) => {
+        headCame: () => note(`${number} head`),
+        dataCame: (piece) => {
           const before = events.at(-1);
           if (before?.startsWith(`${number} data `) === true)
             events[events.length - 1] = before + piece.toString("hex");
           else note(`${number} data ${piece.toString("hex")}`);
         },
-        end: ({ trailers, hash }) =>
+        endCame: ({ trailers, hash }) =>
           note(
             `${number} end` +
               (trailers === undefined ? "" : ` trailers ${trailers.toString("hex")}`) +
               (hash === undefined ? "" : ` hash ${hash.toString("hex")}`),
           ),
-        reset: (code) => note(`${number} reset ${code}`),
+        resetCame: (code) => note(`${number} reset ${code}`),
         writable: () => undefined,
       };
     },
