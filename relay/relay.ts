@@ -91,5 +91,6 @@ export class Relay<C> {
   #sweep(): void {
     const now = performance.now();
     for (const connection of this.#connections.values()) connection.sweep(now);
+    this.#pool.sweep(now);
   }
 }
