@@ -2,6 +2,7 @@
 // there and the response on its way back, each at the pace of the slower side.
 import { SchakelError } from "../core/errors.js";
 import type { ClientSide } from "./client-side.js";
+import { follow, unfollow } from "./cut-off.js";
 import { Deadline } from "./deadline.js";
 import { ForwardError, type ForwardFailure, type ForwardOrder, type Outcome } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
@@ -61,10 +62,14 @@ export class Attempt implements ResponseSink {
       this.#reject = reject;
       const { client, order } = this.#parts;
       client.onFailure(() => this.#failClient());
-      order.signal?.addEventListener("abort", this.#cutOff);
-      if (client.broken) this.#failClient();
-      else if (order.signal?.aborted === true) this.#cut();
-      else this.#start();
+      if (client.broken) {
+        this.#failClient();
+      } else if (order.signal?.aborted === true) {
+        this.#cut();
+      } else {
+        if (order.signal !== undefined) follow(order.signal, this.#cutOff);
+        this.#start();
+      }
     });
   }
 
@@ -266,7 +271,7 @@ export class Attempt implements ResponseSink {
     this.#deadline?.stop();
     client.onDrain(undefined);
     client.onFailure(undefined);
-    order.signal?.removeEventListener("abort", this.#cutOff);
+    if (order.signal !== undefined) unfollow(order.signal, this.#cutOff);
     how();
     // Whatever is not finished over this connection never will be.
     if (!this.#released) connection.destroy();

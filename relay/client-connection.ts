@@ -283,15 +283,17 @@ export class ClientConnection<C> {
     if (this.#headSince !== undefined) this.#headSince = now;
     if (this.#rest.length > 0) this.#read();
     this.#next();
-    const waits = this.#active !== undefined || this.#waiting.length > 0;
-    if (!waits && (this.#deaf || this.served.draining())) this.#linger();
+    if (!this.#isBusy() && (this.#deaf || this.served.draining())) this.#linger();
+  }
+
+  #isBusy(): boolean {
+    return this.#active !== undefined || this.#waiting.length > 0;
   }
 
   #refuseRaw({ problem, head }: Unreadable): void {
     this.#last = true;
     try {
-      const { refused } = this.served.handler;
-      const answer = refused.call(this.served.handler, problem, head, this.context);
+      const answer = this.served.handler.refused(problem, head, this.context);
       for (const piece of rawAnswer(answer, head?.method)) this.#wire.writer.push(piece);
       this.#linger();
     } catch {

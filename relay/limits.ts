@@ -37,6 +37,6 @@ export const RELAY_LIMITS: RelayLimits = {
   pipelinedMax: 32,
   interimMax: 16,
   lingerMs: 5_000,
-  pooledPerTarget: 32,
+  pooledPerTarget: 128,
   pooledIdleMs: 15_000,
 };

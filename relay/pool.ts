@@ -32,11 +32,19 @@ export class Pool {
   #idleConnection(key: string): TargetConnection | undefined {
     const idle = this.#idle.get(key);
     if (idle === undefined) return undefined;
+    const now = performance.now();
     for (let next = idle.pop(); next !== undefined; next = idle.pop()) {
-      clearTimeout(next.idleTimer);
-      if (next.usable) return next;
+      if (next.usable && next.idleUntil > now) return next;
+      next.destroy();
     }
     return undefined;
+  }
+
+  /** Looks at the clock: ends the connections that have been idle for as long as they are kept. */
+  sweep(now: number): void {
+    for (const idle of this.#idle.values()) {
+      for (const connection of [...idle]) if (connection.idleUntil <= now) connection.destroy();
+    }
   }
 
   /**
@@ -86,13 +94,11 @@ export class Pool {
       socket.destroy();
       return;
     }
-    connection.idleTimer = setTimeout(() => socket.destroy(), keptMs).unref();
-    idle.push(connection);
-    this.#idle.set(key, idle);
+    connection.idleUntil = performance.now() + keptMs;
+    if (idle.push(connection) === 1) this.#idle.set(key, idle);
   }
 
   #forget(connection: TargetConnection): void {
-    clearTimeout(connection.idleTimer);
     this.#all.delete(connection);
     const left = this.#idle.get(connection.key)?.filter((other) => other !== connection) ?? [];
     if (left.length === 0) this.#idle.delete(connection.key);

@@ -57,40 +57,51 @@ export class ServedExchange<C> implements Exchange<C> {
   }
 
   answer(answer: Answer): Promise<Outcome> {
-    return this.#run(async () => {
-      const { client, shared } = this;
-      const result = await client.answer(answer, shared.limits.bodyIdleTimeoutMs);
-      return {
-        result,
-        status: answer.status,
-        requestBytes: client.requestBytes,
-        responseBytes: client.responseBytes,
-        durationUs: {
-          total: Math.round((performance.now() - client.receivedAt) * 1000),
-          target: 0,
-        },
-        link: "http1",
-      };
-    });
+    if (this.#running !== undefined || this.client.begun) return refusedTwice();
+    return this.#note(this.#answer(answer));
+  }
+
+  async #answer(answer: Answer): Promise<Outcome> {
+    const { client, shared } = this;
+    const result = await client.answer(answer, shared.limits.bodyIdleTimeoutMs);
+    return {
+      result,
+      status: answer.status,
+      requestBytes: client.requestBytes,
+      responseBytes: client.responseBytes,
+      durationUs: {
+        total: Math.round((performance.now() - client.receivedAt) * 1000),
+        target: 0,
+      },
+      link: "http1",
+    };
   }
 
   forward(order: ForwardOrder): Promise<Outcome> {
-    return this.#run(() => this.#forward(order));
-  }
-
-  async #forward(order: ForwardOrder): Promise<Outcome> {
+    if (this.#running !== undefined || this.client.begun) return refusedTwice();
     const { client, shared } = this;
     if (client.broken) {
-      throw new ForwardError("client-aborted", { nothingSent: true, cause: client.problem });
+      const { problem: cause } = client;
+      return Promise.reject(new ForwardError("client-aborted", { nothingSent: true, cause }));
     }
+    // Of the usual exchange nothing waits but for its answer.
+    const idle = order.signal?.aborted === true ? undefined : shared.pool.idle(order.target);
+    return this.#note(
+      idle === undefined ? this.#forwardAnew(order) : this.#forwardOver(order, idle),
+    );
+  }
+
+  async #forwardAnew(order: ForwardOrder): Promise<Outcome> {
     order.signal?.throwIfAborted();
-    const connection = shared.pool.idle(order.target) ?? (await this.#connect(order));
-    try {
-      return await this.#attempt(order, connection);
-    } catch (error) {
+    return this.#attempt(order, await this.#connect(order));
+  }
+
+  /** Over a connection that was kept. */
+  #forwardOver(order: ForwardOrder, connection: TargetSide): Promise<Outcome> {
+    return this.#attempt(order, connection).catch(async (error: unknown) => {
       if (!this.#mayTryAgain(error, connection)) throw error;
-    }
-    return await this.#attempt(order, await this.#connectAgain(order));
+      return this.#attempt(order, await this.#connectAgain(order));
+    });
   }
 
   /** A new connection, unless the client goes or the order is cut first. */
@@ -142,14 +153,16 @@ export class ServedExchange<C> implements Exchange<C> {
     return new Attempt({ client, order, connection, limits: shared.limits }).run();
   }
 
-  #run(work: () => Promise<Outcome>): Promise<Outcome> {
-    if (this.#running !== undefined || this.client.begun) {
-      return Promise.reject(new Error("an exchange is answered once"));
-    }
-    const running = work().finally(() => {
+  /** Has `running` be the work until it is over. */
+  #note(work: Promise<Outcome>): Promise<Outcome> {
+    const over = (): void => {
       this.#running = undefined;
-    });
-    this.#running = running;
-    return running;
+    };
+    this.#running = work;
+    work.then(over, over);
+    return work;
   }
 }
+
+const refusedTwice = (): Promise<never> =>
+  Promise.reject(new Error("an exchange is answered once"));

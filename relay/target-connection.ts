@@ -82,8 +82,8 @@ export class TargetConnection implements TargetSide {
   keptMs = Number.POSITIVE_INFINITY;
   /** False once it must not go back to the pool. */
   poolable = true;
-  /** Runs while it is idle. */
-  idleTimer: NodeJS.Timeout | undefined;
+  /** While it is idle: until when it is kept. */
+  idleUntil = 0;
   readonly #writer: Writer;
   readonly #heads: HeadReader<FoundResponse>;
   #sink: ResponseSink | undefined;

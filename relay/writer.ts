@@ -68,9 +68,10 @@ export class Writer {
 
   /** Hands over what there is, and calls `idle` once the system has taken all of it; never when the connection breaks before. */
   finish(idle: () => void): void {
-    this.#idle = idle;
     this.flush();
-    if (this.#unwritten === 0) process.nextTick(() => this.#tellIdle());
+    // The usual case: the system has taken it at once.
+    if (this.stream.writableLength === 0 && !this.stream.destroyed) process.nextTick(idle);
+    else this.#idle = idle;
   }
 
   #write(piece: Buffer): void {
