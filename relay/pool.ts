@@ -42,6 +42,7 @@ export class Pool {
 
   /** Looks at the clock: ends the connections that have been idle for as long as they are kept. */
   sweep(now: number): void {
+    this.#links.sweep(now);
     for (const idle of this.#idle.values()) {
       for (const connection of [...idle]) if (connection.idleUntil <= now) connection.destroy();
     }
@@ -61,11 +62,6 @@ export class Pool {
     const connection = new TargetConnection(target.key, socket, this.limits, this.#hooks);
     this.#all.add(connection);
     return connection;
-  }
-
-  /** Looks at the clock. */
-  sweep(now: number): void {
-    this.#links.sweep(now);
   }
 
   /** Ends everything that is idle. */
