@@ -5,7 +5,6 @@ import { readFileSync } from "node:fs";
 import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { StoredCheckpoint } from "../../txlog/store/read-side.js";
 import { verifyConsistency } from "../../txlog/tree/tiles.js";
 import { call } from "../support/call.js";
 import { openStore } from "../support/log-stores.js";

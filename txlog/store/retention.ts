@@ -7,6 +7,8 @@ import { repeat, type Backoff } from "../../core/retry.js";
 import { eraseRecords, type NumberedRecord } from "./erase.js";
 import type { Retention } from "./read-side.js";
 import type { Tables } from "./tables.js";
+import { thin } from "./thin.js";
+import { currentEpoch } from "./tree-rows.js";
 
 const DAY_US = 24 * 3600 * 1_000_000;
 const DAYS_MAX = 36_500;
@@ -133,7 +135,7 @@ export const retain = async (tables: Tables, nowMs: number): Promise<number> => 
   return erased;
 };
 
-/** Has retention kept, once an hour until the signal aborts. */
+/** Has retention kept and old checkpoints thinned out, once an hour until the signal aborts. */
 export const keepRetention = (
   tables: Tables,
   {
@@ -147,6 +149,7 @@ export const keepRetention = (
     turn: async () => {
       const erased = await retain(tables, clock.now());
       if (erased > 0) log.info({ erased }, "personal data past its retention was erased");
+      await thin(tables, await currentEpoch(tables.db, tables.groupId), clock.now());
       return INTERVAL_MS;
     },
     failed: (error) => log.error({ err: error }, "personal data past its retention is still there"),

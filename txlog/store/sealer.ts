@@ -163,7 +163,11 @@ export class Sealer {
   async #turn(): Promise<boolean> {
     const { lease, db, groupId } = this.#parts;
     await this.judge();
-    if (this.#problem !== undefined || !(await this.#hasArrived())) return false;
+    if (this.#problem !== undefined) return false;
+    if (!(await this.#hasArrived())) {
+      this.#failure = undefined;
+      return false;
+    }
     const token = await lease.hold();
     if (token === undefined) return false;
     const epoch = await currentEpoch(db, groupId);

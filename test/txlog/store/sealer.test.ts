@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 import { decodeLeaf } from "../../../txlog/decode-leaf.js";
 import type { WitnessContact } from "../../../txlog/store/cosigner.js";
 import type { StoredCheckpoint } from "../../../txlog/store/read-side.js";
+import { WriterNames } from "../../../txlog/store/tables.js";
+import { thin } from "../../../txlog/store/thin.js";
 import { logOrigin, openCheckpoint, witnessName } from "../../../txlog/tree/checkpoint.js";
 import { noteKey, parseVerifier, type NoteKey } from "../../../txlog/tree/note.js";
 import { verifyConsistency, verifyInclusion } from "../../../txlog/tree/tiles.js";
@@ -269,6 +271,34 @@ describe("the sealer of the log's store", function () {
     await arrive(one, 1);
     await one.store.sealer.seal();
     expect((await one.store.reader.checkpointAt({ witnessed: true }))?.size).to.equal(606);
+  });
+
+  it("keeps of checkpoints older than a day the last of each hour, and the last that was co-signed", async () => {
+    let now = Date.UTC(2026, 4, 1);
+    const one = await opened(undefined, { clock: { now: () => now, monotonic: () => now } });
+    const witness = new TestWitness("00000000000000000002");
+    const contacts = [witness.contact(one.store.keys.signer.vkey)];
+    for (let n = 1; n <= 12; n++) {
+      now += 15 * 60_000;
+      await arrive(one, 1);
+      await one.store.sealer.seal();
+      if (n % 6 === 1) await one.store.cosign(() => Promise.resolve(contacts));
+    }
+    const tables = { db: one.db, groupId: GROUP, writers: new WriterNames(one.db, GROUP) };
+    const sizes = async () =>
+      (await one.db.selectFrom("txlog_checkpoint").select("size").orderBy("size").execute()).map(
+        ({ size }) => size / 2,
+      );
+    expect(await thin(tables, 1, now)).to.equal(0);
+    // The hours end before 4, 8 and 12; 1 and 7 are co-signed.
+    now += 24 * 3_600_000 - 3_600_000;
+    expect(await thin(tables, 1, now)).to.equal(3);
+    expect(await sizes()).to.deep.equal([1, 3, 6, 7, 8, 9, 10, 11, 12]);
+    now += 3_600_001;
+    expect(await thin(tables, 1, now)).to.equal(3);
+    expect(await sizes()).to.deep.equal([1, 3, 6, 7, 11, 12]);
+    expect((await one.store.reader.checkpointAt({ witnessed: true }))?.size).to.equal(14);
+    expect((await one.store.reader.consistencyFrom(1, 9)).oldSize).to.equal(9);
   });
 
   it("stores no co-signature by another key than the witness's", async () => {
