@@ -23,8 +23,8 @@ import { LocalSide } from "../txlog/reconcile/side.js";
 import type { StepRequest } from "../txlog/reconcile/step.js";
 import type { PeerRecord, PeerRecordsWanted, RecordPlace } from "../txlog/store/peer-records.js";
 import type { LogReader, StoredEntry } from "../txlog/store/read-side.js";
-import { formatProof } from "../txlog/tree/tlog-proof.js";
 import { requestOf } from "./compared-parts.js";
+import { ProofBatch } from "./proof-batch.js";
 
 /** How long what was summed up for a comparison is kept for its next step. */
 const SESSION_MS = 120_000;
@@ -47,7 +47,7 @@ interface Session {
 }
 
 /** Records in one answer. */
-const RECORDS_MAX = 500;
+const RECORDS_MAX = 1000;
 
 const MICROSECONDS = 1_000_000;
 
@@ -159,17 +159,18 @@ export class LogAnswers implements LogHandlers {
     { peerId }: PeerIdentity,
   ): Promise<readonly ProvenRecord[]> {
     const found: ProvenRecord[] = [];
+    const proofs = new ProofBatch(this.parts.reader);
     for (const id of new Set(ids)) {
       const theirs = new Set<string>();
       for (const entry of await this.parts.reader.exchange(id)) {
         if (found.length >= RECORDS_MAX) return found;
-        if (entry.leaf === undefined) continue;
-        const isTheirs = concerns(entry.leaf, peerId);
+        const { leaf, epoch, index } = entry;
+        if (leaf === undefined) continue;
+        const isTheirs = concerns(leaf, peerId);
         if (isTheirs === true) theirs.add(`${entry.writerId} ${String(entry.sequence)}`);
-        const intent = isTheirs === undefined ? intentOf(entry.leaf, entry) : undefined;
-        if (isTheirs === true || (intent !== undefined && theirs.has(intent))) {
-          found.push(await this.#proven(entry, entry.leaf));
-        }
+        const intent = isTheirs === undefined ? intentOf(leaf, entry) : undefined;
+        if (isTheirs !== true && (intent === undefined || !theirs.has(intent))) continue;
+        found.push({ leaf, epoch, index, proof: await proofs.of(epoch, index) });
       }
     }
     return found;
@@ -191,16 +192,6 @@ export class LogAnswers implements LogHandlers {
 
   coSign(result: SignedResult, caller: PeerIdentity): Promise<string> {
     return this.parts.coSign(result, caller);
-  }
-
-  async #proven(entry: StoredEntry, leaf: Buffer): Promise<ProvenRecord> {
-    const { epoch, index } = entry;
-    const proof = await this.parts.reader.proofFor(epoch, index);
-    const text =
-      proof === undefined
-        ? ""
-        : formatProof({ index, proof: proof.hashes, checkpoint: proof.checkpoint.note });
-    return { leaf, epoch, index, proof: text };
   }
 
   /** The side of a peer's running comparison, which remembers what it summed up; a look at the whole begins a new one. */
