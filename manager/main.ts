@@ -51,7 +51,7 @@ const serveFsc = async (
 ): Promise<FscSide> => {
   const { log, lifecycle, clock, components, lists } = more;
   const { groups, bundles } = sources;
-  const { book, peerBook, peers, certificates } = state;
+  const { book, peerBook, peers, certificates, logSide } = state;
   const handlers = new BookHandlers({
     ...{ groups, bundles, book, peerBook, clock },
     called: async (peer, submitted) => {
@@ -67,6 +67,7 @@ const serveFsc = async (
   const { allowAnyPort, connectionsMax } = settings;
   const server = new FscServer({
     ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs } },
+    ...{ logs: logSide.answers, witness: logSide.answers },
     refused: (caller, error) => peers.noteRefusal(caller, error),
   });
   lifecycle.onStop("connections of peers", () => server.close());
@@ -112,6 +113,11 @@ const exposeHealth = async (
     problem: () =>
       parts.lists.problems().length === 0 ? undefined : parts.lists.problems().join("; "),
   });
+  const { reconciliation, nightly } = state.logSide;
+  health.addWarning({
+    name: "logs of others",
+    problem: () => [...reconciliation.alarms(), ...nightly.differing()].join("; ") || undefined,
+  });
   managerMetrics(health.registry, {
     contracts: () => state.counts.at(clock.now()),
     deliveriesWaiting: () => state.book.deliveriesWaiting(),
@@ -146,8 +152,9 @@ export const startManager = async (
   const internal = await serveInternally(settings, state, sources, surroundings);
   const { components } = internal;
   const fsc = await serveFsc(settings, state, sources, { ...surroundings, components, lists });
-  state.logStore.start(lifecycle, () => Promise.resolve([]));
   state.peers.start(lifecycle);
+  state.logSide.store.start(lifecycle);
+  state.logSide.nightly.start(lifecycle);
   await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal, lists });
   log.info({ address: formatAddress(fsc.address), peer: sources.own }, "listening");
   return { address: fsc.address, internalAddress: internal.address, state };

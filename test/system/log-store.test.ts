@@ -23,7 +23,7 @@ const GROUP = "test";
 
 /** A writer that keeps what it ships until it is acknowledged, and ships it again when it is not. */
 class KeepingWriter {
-  readonly writer = new ShippingWriter(Date.now, "one", GROUP);
+  readonly writer = new ShippingWriter(Date.now, GROUP);
   readonly #kept: ArrivingBatch[] = [];
   /** Every record before it was acknowledged once. */
   acknowledged = 1;

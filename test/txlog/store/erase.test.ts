@@ -67,7 +67,7 @@ describe("erasing from the log's store", function () {
   beforeEach(async () => {
     now = Date.UTC(2026, 4, 1);
     opened = await openStore();
-    writer = new ShippingWriter(() => now, "one");
+    writer = new ShippingWriter(() => now);
   });
 
   afterEach(async () => {
@@ -77,7 +77,7 @@ describe("erasing from the log's store", function () {
 
   it("leaves neither the value nor the record's secret in any file", async () => {
     // Two writers in turns, so that rows of the tables are split and moved.
-    const other = new ShippingWriter(() => now, "two");
+    const other = new ShippingWriter(() => now, GROUP, "two");
     for (let round = 0; round < 20; round++) {
       for (const by of [writer, other]) {
         for (let n = 0; n < 60; n++) {
