@@ -4,6 +4,7 @@ import { scrub } from "../../core/database.js";
 import { SchakelError } from "../../core/errors.js";
 import type { Log } from "../../core/log.js";
 import { repeat, type Backoff } from "../../core/retry.js";
+import { breath } from "./breath.js";
 import { eraseRecords, type NumberedRecord } from "./erase.js";
 import type { Retention } from "./read-side.js";
 import type { Tables } from "./tables.js";
@@ -124,6 +125,7 @@ export const retain = async (tables: Tables, nowMs: number): Promise<number> => 
   let erased = 0;
   let last: Kept | undefined;
   do {
+    await breath();
     const found = await page(tables, oldest, last);
     last = found.length < PAGE ? undefined : found.at(-1);
     const over = found.filter(isOver);
