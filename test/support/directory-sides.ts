@@ -1,5 +1,5 @@
 // The manager side of a directory on a real database, with peers that it can ask and tell.
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { openDatabase } from "../../core/database.js";
 import type { FscSchema } from "../../fsc/schema.js";
 import {
@@ -37,6 +37,7 @@ export const openSide = async (
     ...{ groups, bundles, db, clock, log, lifecycle, policy: () => LOCAL, drainMs: 1_000 },
     settings: {
       ...{ publications: "automatic", contractsPerPeerMax: 5_000, allowAnyPort: true },
+      data: dirname(file),
       ...settings,
     },
   });
