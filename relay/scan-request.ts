@@ -51,6 +51,12 @@ export class ScannedRequest implements RequestHead {
     return this.says.version;
   }
 
+  /** The lines, where they can be passed as they stand. */
+  get raw(): ScannedLines | undefined {
+    const { namesOthers, authority } = this.says;
+    return namesOthers || authority !== undefined ? undefined : this.lines;
+  }
+
   /** How the body is delimited. */
   get framing(): Framing {
     return this.says.framing;
