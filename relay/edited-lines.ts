@@ -12,6 +12,8 @@ import { linesText, requestLine, statusLine } from "./write-head.js";
 export interface ReceivedLines {
   readonly headers: HeaderLines;
   readonly raw?: ScannedLines | undefined;
+  /** The last of the lines that `raw` does not have. */
+  readonly beside?: HeaderLines | undefined;
 }
 
 /** A request as it is to be sent. */
@@ -63,7 +65,7 @@ export class EditedLines {
       return Buffer.from(`${start}${linesText(lines)}${own}\r\n`, "latin1");
     }
     const front = start + linesText(set.before);
-    const back = `${linesText(set.after)}${own}\r\n`;
+    const back = `${this.#besideText()}${linesText(set.after)}${own}\r\n`;
     const head = Buffer.allocUnsafe(front.length + passes + back.length);
     let at = head.write(front, 0, "latin1");
     for (let range = 0; range < RANGES.length; range += 2) {
@@ -71,6 +73,12 @@ export class EditedLines {
     }
     head.write(back, at, "latin1");
     return head;
+  }
+
+  #besideText(): string {
+    const { beside } = this.received;
+    if (beside === undefined || beside.length === 0) return "";
+    return linesText(withoutHeaders(endToEnd(beside), this.drop.choose));
   }
 
   /** Fills RANGES with what passes; gives its octets, or -1 when a line must be written anew. */

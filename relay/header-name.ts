@@ -22,6 +22,7 @@ export class HeaderName {
       if (!isWord(bytes, offsets[line] ?? 0, offsets[line + 1] ?? 0, this.#word)) continue;
       values.push(bytes.toString("latin1", offsets[line + 2], offsets[line + 3]));
     }
+    if (head.beside !== undefined) values.push(...headerValues(head.beside, this.name));
     return values;
   }
 }

@@ -14,6 +14,8 @@ export interface RequestHead {
   readonly headers: HeaderLines;
   /** The lines as they were scanned; absent where they cannot be passed as they stand. */
   readonly raw?: ScannedLines | undefined;
+  /** The last of the lines that `raw` does not have. */
+  readonly beside?: HeaderLines | undefined;
 }
 
 /** The head of a response. */
