@@ -4,7 +4,7 @@ import { BATCH_HEADER_BYTES, finishBatch, RECORD_HEADER_BYTES } from "./segment.
 import type { ByteWriter } from "./bytes.js";
 import type { ExchangeEntry, OutcomeEntry, Refused } from "./entry.js";
 import { LEAF_BYTES_MAX, putBody, putHead, type Body } from "./leaf.js";
-import { hasPersonal, recordSecret, sealPersonal, type SealedPersonal } from "./personal.js";
+import { hasPersonal, sealPersonal, type SealedPersonal } from "./personal.js";
 import type { Intent } from "./record.js";
 import type { RefusalSum } from "./refusal-sums.js";
 import type { SegmentFile } from "./segment-file.js";
@@ -142,7 +142,7 @@ export class Batch {
 
   #seal(entry: ExchangeEntry): SealedPersonal | undefined {
     return hasPersonal(entry.personal)
-      ? sealPersonal(recordSecret(this.segment.key, this.nextSequence), entry.personal)
+      ? sealPersonal(this.segment.secrets.of(this.nextSequence), entry.personal)
       : undefined;
   }
 

@@ -202,7 +202,7 @@ describe("txlog/shipper", function () {
     const stored = (await storedRecordsOf(folder)).find(
       ({ record }) => record.sequence === first.sequence,
     )!;
-    expect(await readPersonal(folder, stored)).to.deep.equal({ status: "erased" });
+    expect(await readPersonal(folder, stored)).to.deep.equal({ status: "shipped" });
     log.outcome(first, COMPLETE);
     for (let round = 0; round < 3; round++) await exchanges(4);
     await shipped();
