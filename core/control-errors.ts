@@ -185,4 +185,11 @@ export const CONTROL_ERRORS = {
     text: "the manager's store of the transaction log cannot be written",
     hint: "See the manager's log: its disk is full or failing, or its database is away. Nothing is lost; writers keep their records and try again.",
   },
+  ERROR_CODE_RECONCILIATION_FAILED: {
+    status: 502,
+    at: { manager: "M1" },
+    retry: true,
+    text: "the log could not be compared with the other organisation's",
+    hint: "The message says what the other side's manager answered. 'log-forked', 'checkpoint-older' and 'signature-wrong' are alarms: keep both logs as they are and talk to the other organisation.",
+  },
 } as const satisfies Record<string, ErrorRow>;

@@ -150,8 +150,8 @@ class FscLogClient implements LogClient {
     return this.#calls.json(to, asked, readKeys);
   }
 
-  records(to: ManagerEndpoint, id: TransactionId): Promise<readonly ProvenRecord[]> {
-    const body = JSON.stringify({ transaction_id: id });
+  records(to: ManagerEndpoint, ids: readonly TransactionId[]): Promise<readonly ProvenRecord[]> {
+    const body = JSON.stringify({ transaction_ids: ids });
     return this.#calls.json(
       to,
       { ...this.#post("/schakel/log/records", body), answerBytesMax: RECORDS_ANSWER_BYTES_MAX },

@@ -14,6 +14,7 @@ import type {
   LoggedParty,
   LogHandlers,
   LogQuery,
+  ProvenRecord,
   TileQuery,
   WitnessHandlers,
 } from "./log-interface.js";
@@ -22,6 +23,8 @@ import {
   COMPARED_LEVELS,
   CO_SIGN_BYTES_MAX,
   PARTS_MAX,
+  RECORDS_ANSWER_BYTES_MAX,
+  RECORDS_OF_MAX,
   SERVICE_LENGTH_MAX,
   SIGNATURE_LENGTH_MAX,
   STEP_BYTES_MAX,
@@ -181,23 +184,38 @@ const bodyOf = async <T>(call: Call, bytesMax: number, read: (fields: Fields) =>
   });
 };
 
-const transactionIdIn = (fields: Fields): TransactionId =>
-  fields.parsed("transaction_id", {
-    max: 255,
-    parse: parseTransactionId,
-    what: "a UUID of version 7",
+const transactionIdsIn = (fields: Fields): readonly TransactionId[] => {
+  const list = fields.list("transaction_ids");
+  if (list.length === 0 || list.length > RECORDS_OF_MAX) {
+    throw invalid(
+      "transaction_ids",
+      `has ${String(list.length)} items, allowed are 1 to ${String(RECORDS_OF_MAX)}`,
+    );
+  }
+  return list.map((value, at) => {
+    const id = typeof value === "string" ? parseTransactionId(value) : undefined;
+    if (id === undefined)
+      throw invalid(`transaction_ids[${String(at)}]`, "must be a UUID of version 7");
+    return id;
   });
+};
 
-/** POST /schakel/log/records: our records of one transaction of the caller's, each with its proof. */
+const provenJson = ({ leaf, epoch, index, proof }: ProvenRecord): object => ({
+  ...{ leaf: leaf.toString("base64"), epoch, index, proof },
+});
+
+/** POST /schakel/log/records: our records of transactions of the caller's, each with its proof. */
 export const giveRecords: Endpoint = async (call, context) => {
   const logs = logsOf(context);
-  const id = await bodyOf(call, SMALL_BODY_BYTES_MAX, transactionIdIn);
-  const records = await logs.records(id, call.caller);
-  return jsonReply({
-    records: records.map(({ leaf, epoch, index, proof }) => ({
-      ...{ leaf: leaf.toString("base64"), epoch, index, proof },
-    })),
-  });
+  const ids = await bodyOf(call, SMALL_BODY_BYTES_MAX, transactionIdsIn);
+  const fitting: object[] = [];
+  let left = RECORDS_ANSWER_BYTES_MAX - SMALL_BODY_BYTES_MAX;
+  for (const record of await logs.records(ids, call.caller)) {
+    left -= record.leaf.length * 1.5 + record.proof.length * 1.2 + 100;
+    if (left < 0) break;
+    fitting.push(provenJson(record));
+  }
+  return jsonReply({ records: fitting });
 };
 
 const wholeNumber = (fields: Fields, name: string, max: number): number => {

@@ -128,8 +128,8 @@ export interface LogHandlers {
   tile(tile: TileQuery): Promise<Buffer | undefined>;
   /** The statements of our keys, newest first: compact JWS by certificates that `/.well-known/jwks.json` lists. */
   keys(): Promise<readonly string[]>;
-  /** Our records of a transaction in which the caller is one of the four peers; empty when there are none. */
-  records(transactionId: TransactionId, caller: PeerIdentity): Promise<readonly ProvenRecord[]>;
+  /** Our records of some transactions, those in which the caller is one of the four peers. */
+  records(ids: readonly TransactionId[], caller: PeerIdentity): Promise<readonly ProvenRecord[]>;
   /** One step of a comparison, over exchanges of the caller with us. @throws SchakelError ERROR_CODE_LIMIT_EXCEEDED */
   compare(step: ComparisonStep, caller: PeerIdentity): Promise<ComparisonAnswer>;
   /** Our signature for a result, when it is right. @throws SchakelError ERROR_CODE_REQUEST_INVALID saying what is not */
@@ -152,7 +152,8 @@ export interface LogClient {
   checkpoint(to: ManagerEndpoint, epoch?: number): Promise<string>;
   tile(to: ManagerEndpoint, tile: TileQuery): Promise<Buffer>;
   keys(to: ManagerEndpoint): Promise<readonly string[]>;
-  records(to: ManagerEndpoint, transactionId: TransactionId): Promise<readonly ProvenRecord[]>;
+  /** Of at most RECORDS_OF_MAX transactions; when their records do not fit one answer, those of the first of them. */
+  records(to: ManagerEndpoint, ids: readonly TransactionId[]): Promise<readonly ProvenRecord[]>;
   compare(to: ManagerEndpoint, step: ComparisonStep): Promise<CountedAnswer>;
   coSign(to: ManagerEndpoint, result: SignedResult): Promise<string>;
   addCheckpoint(to: ManagerEndpoint, body: string): Promise<CosigningAnswer>;

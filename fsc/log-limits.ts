@@ -24,7 +24,10 @@ export const SIGNATURE_LENGTH_MAX = 16 * 1024;
 /** A request to a witness, in bytes: ERROR_CODE_BODY_TOO_LARGE. */
 export const WITNESS_BYTES_MAX = 64 * 1024;
 
-/** The records of one transaction with their proofs, in bytes. */
+/** Transactions whose records are asked for at once: ERROR_CODE_REQUEST_INVALID. */
+export const RECORDS_OF_MAX = 50;
+
+/** Records with their proofs, in bytes; those that do not fit are left out. */
 export const RECORDS_ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A tile, in bytes. */

@@ -1,18 +1,30 @@
 // The manager's store of the transaction log: its own database beside manager.db.
 import { join } from "node:path";
+import type { Bundle } from "../certs/bundle.js";
+import type { JwsSigner } from "../contracts/jws.js";
 import { openDatabase } from "../core/database.js";
+import { signKeyStatement } from "../txlog/tree/key-statement.js";
 import { LogStore } from "../txlog/store/log-store.js";
 import type { LogSchema } from "../txlog/store/schema.js";
 import type { ManagerSettings } from "./settings.js";
 import type { Sources, Surroundings } from "./state.js";
 
-/** Opens the store in the data folder, which is there. The life cycle ends it. */
+const signerOf = ({ key, chain }: Bundle): JwsSigner => {
+  const [certificate] = chain;
+  if (certificate === undefined) throw new Error("a bundle has a certificate");
+  return { key, certificate };
+};
+
+/** Opens the store in the data folder, which is there. Nothing is sealed before it is started. */
 export const openLogStore = async (
   { data }: ManagerSettings,
-  { groups, own }: Sources,
-  { log, lifecycle }: Surroundings,
+  { groups, bundles, own }: Sources,
+  { log, lifecycle, clock }: Surroundings,
 ): Promise<LogStore> => {
   const db = openDatabase<LogSchema>(join(data, "log.db"), { secureDelete: true });
   lifecycle.onStop("log's database", () => db.destroy());
-  return LogStore.open({ db, groupId: groups.current.id, peerId: own, log });
+  return LogStore.open({
+    ...{ db, folder: data, groupId: groups.current.id, peerId: own, clock, log },
+    sign: (statement) => signKeyStatement(statement, signerOf(bundles.current)),
+  });
 };

@@ -107,6 +107,8 @@ const exposeHealth = async (
     problem: () =>
       expired("the internal certificate", source.current.chain[0]?.validToDate, clock.now()),
   });
+  health.addCheck({ name: "transaction log", problem: () => state.logStore.sealer.problem });
+  health.addWarning({ name: "witnesses", problem: () => state.logStore.warning() });
   health.addWarning({
     name: "revocation lists",
     problem: () =>
@@ -118,6 +120,8 @@ const exposeHealth = async (
     components: () => internal.components.list(),
     peerConnections: () => fsc.server.connections,
     revocationProblems: () => parts.lists.problems().length,
+    log: () => state.logStore.reader.status(),
+    now: () => clock.now(),
   });
   const address = await serveHealth(health, settings.healthListen, lifecycle);
   log.info({ address: formatAddress(address) }, "health listening");
@@ -165,6 +169,7 @@ export const startManager = async (
   const internal = await serveInternally(settings, state, sources, surroundings);
   const { components } = internal;
   const fsc = await serveFsc(settings, state, sources, { ...surroundings, components, lists });
+  state.logStore.start(lifecycle, () => Promise.resolve([]));
   state.peers.start(lifecycle);
   await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal, lists });
   log.info({ address: formatAddress(fsc.address), peer: sources.own }, "listening");

@@ -248,8 +248,8 @@ describe("fsc/log-endpoints", function () {
       expect(await client().checkpoint(to)).to.equal(logs.note);
       expect(await client().tile(to, tile)).to.deep.equal(logs.tileBytes);
       expect(await client().keys(to)).to.deep.equal(["a.b.c", "d.e.f"]);
-      expect(await client().records(to, ID)).to.deep.equal([record]);
-      expect(logs.asked).to.deep.equal([undefined, tile, [ID, caller()]]);
+      expect(await client().records(to, [ID, SECOND])).to.deep.equal([record]);
+      expect(logs.asked).to.deep.equal([undefined, tile, [[ID, SECOND], caller()]]);
     });
 
     it("has a step of a comparison answered and its bytes counted", async () => {

@@ -1,9 +1,10 @@
 // Stores of a transaction log in real files, for tests.
 import { join } from "node:path";
-import type { Kysely } from "kysely";
+import { systemClock } from "../../core/clock.js";
 import { openDatabase } from "../../core/database.js";
-import { LogStore, type LogStoreOptions } from "../../txlog/store/log-store.js";
-import type { LogSchema } from "../../txlog/store/schema.js";
+import { Lifecycle } from "../../core/lifecycle.js";
+import { LogStore, type LogStoreOptions, type Witnesses } from "../../txlog/store/log-store.js";
+import type { LogDatabase, LogSchema } from "../../txlog/store/schema.js";
 import { recordedLog } from "./recorded-log.js";
 import { temporaryFolder } from "./temporary.js";
 import { GROUP } from "./transaction-log.js";
@@ -14,19 +15,35 @@ export const OWN_PEER = "00000000000000000001";
 /** A store that is open, and what a test wants to reach of it. */
 export interface OpenStore {
   readonly store: LogStore;
-  readonly db: Kysely<LogSchema>;
+  readonly db: LogDatabase;
   readonly folder: string;
   readonly lines: readonly string[];
+  /** Ends what `start` began, and the database. */
   close(): Promise<void>;
+  /** Begins to seal by itself. */
+  start(witnesses?: Witnesses): void;
 }
 
 /** Opens a store in a folder, a new one unless given. Whoever opens it closes it. */
 export const openStore = async (
-  folder = temporaryFolder(),
+  folder: string = temporaryFolder(),
   options: Partial<LogStoreOptions> = {},
 ): Promise<OpenStore> => {
   const { log, lines } = recordedLog();
+  const lifecycle = new Lifecycle(log);
   const db = openDatabase<LogSchema>(join(folder, "log.db"), { secureDelete: true });
-  const store = await LogStore.open({ db, groupId: GROUP, peerId: OWN_PEER, log, ...options });
-  return { store, db, folder, lines, close: () => db.destroy() };
+  lifecycle.onStop("database", () => db.destroy());
+  const store = await LogStore.open({
+    ...{ db, folder, groupId: GROUP, peerId: OWN_PEER, clock: systemClock, log },
+    sign: (statement) => Promise.resolve(JSON.stringify(statement)),
+    ...options,
+  });
+  return {
+    ...{ store, db, folder, lines },
+    start: (witnesses = () => Promise.resolve([])) => store.start(lifecycle, witnesses),
+    close: async () => {
+      if (!lifecycle.signal.aborted) await store.sealer.stop();
+      await lifecycle.stop();
+    },
+  };
 };

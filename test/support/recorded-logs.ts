@@ -45,8 +45,8 @@ export class RecordingLogs implements LogHandlers, WitnessHandlers {
     return Promise.resolve(["a.b.c", "d.e.f"]);
   }
 
-  records(id: string, caller: PeerIdentity) {
-    this.asked.push([id, caller.peerId]);
+  records(ids: readonly string[], caller: PeerIdentity) {
+    this.asked.push([ids, caller.peerId]);
     return Promise.resolve(this.proven);
   }
 

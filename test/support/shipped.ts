@@ -18,7 +18,11 @@ export class ShippingWriter {
   #count = 0;
   #bytes = new ByteWriter(4096);
 
-  constructor(private readonly now: () => number = Date.now) {}
+  constructor(
+    private readonly now: () => number = Date.now,
+    readonly name = "one",
+    readonly groupId = GROUP,
+  ) {}
 
   /** Adds an intent. */
   intent(more: Partial<ExchangeEntry> = {}): Intent {
@@ -44,7 +48,7 @@ export class ShippingWriter {
   /** Adds any record, and gives its leaf. */
   add(body: Body, sealed?: Buffer): Buffer {
     const head = {
-      ...{ groupId: GROUP, writerId: this.writerId, sequence: BigInt(this.nextSequence) },
+      ...{ groupId: this.groupId, writerId: this.writerId, sequence: BigInt(this.nextSequence) },
       createdAtUs: Math.round(this.now() * 1000),
     };
     const leaf = encodeLeaf({ ...body, ...head });

@@ -14,16 +14,22 @@ import {
 } from "./node.js";
 import type { Parent, Side } from "./side.js";
 
+/** An exchange as only one side has it. */
+export interface OneSided {
+  readonly service: string;
+  readonly digest: Buffer;
+}
+
 /** One exchange on which two logs do not agree. */
 export interface Difference {
   readonly transactionId: TransactionId;
   readonly kind: "missing-here" | "missing-there" | "different";
   /** The service by our log, or by the other when ours has none. */
   readonly service: string;
-  /** The digests that only we have; several when a transaction id was used again. */
-  readonly here: readonly Buffer[];
-  /** The digests that only the other side has. */
-  readonly there: readonly Buffer[];
+  /** What only we have; several when a transaction id was used again. */
+  readonly here: readonly OneSided[];
+  /** What only the other side has. */
+  readonly there: readonly OneSided[];
 }
 
 /** What one side has in the time compared. */
@@ -126,8 +132,8 @@ const onlyIn = (
 
 interface Found {
   service: string;
-  readonly here: Buffer[];
-  readonly there: Buffer[];
+  readonly here: OneSided[];
+  readonly there: OneSided[];
 }
 
 class Descent {
@@ -233,7 +239,7 @@ class Descent {
     const found = this.#found.get(transactionId) ?? { service, here: [], there: [] };
     // The service by our log counts, whichever of the two was seen first.
     if (side === "here") found.service = service;
-    found[side].push(digest);
+    found[side].push({ service, digest });
     this.#found.set(transactionId, found);
   }
 

@@ -20,6 +20,9 @@ export interface Overwriting<Column> {
   readonly columns: readonly Column[];
 }
 
+/** Lets what waits in the event loop have its turn. */
+const breath = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Inserts rows into one table. */
 export class BulkInsert<Table extends keyof LogSchema> {
   readonly #statements = new Map<number, CompiledQuery>();
@@ -38,7 +41,7 @@ export class BulkInsert<Table extends keyof LogSchema> {
         const statement = this.#statement(tx, count);
         const parameters = rows.slice(at, at + count).flat();
         await tx.executeQuery({ ...statement, parameters });
-        if (count === ROWS_MAX) await new Promise((resolve) => setImmediate(resolve));
+        if (count === ROWS_MAX) await breath();
       }
     }
   }

@@ -15,8 +15,6 @@ export interface IngestParts {
   /** Our own peer. */
   readonly peerId: string;
   readonly log: Log;
-  /** Called after records have come in. */
-  readonly arrived: () => void;
 }
 
 /** Who will write. */
@@ -155,7 +153,7 @@ export class Ingest {
    * not begun; ERROR_CODE_LOG_DIFFERS when a record is there with other bytes; ERROR_CODE_LOG_UNAVAILABLE
    */
   async batch(batch: ArrivingBatch): Promise<WriterPosition> {
-    const { groupId, log, arrived } = this.#parts;
+    const { groupId, log } = this.#parts;
     const { writerId } = batch;
     const records = readArriving(batch, {
       groupId,
@@ -163,11 +161,9 @@ export class Ingest {
       unreadable: (sequence, reason) =>
         log.warn({ writer: writerId, sequence, reason }, "a personal part does not open"),
     });
-    const position = await stored(() =>
+    return stored(() =>
       this.#parts.db.transaction().execute((tx) => this.#store(tx, writerId, records)),
     );
-    arrived();
-    return position;
   }
 
   async #store(

@@ -116,6 +116,14 @@ const createExchanges = async (db: Kysely<unknown>): Promise<void> => {
   await table
     .addPrimaryKeyConstraint("txlog_exchange_key", ["group_id", "writer", "sequence"])
     .execute();
+  for (const column of ["source_delegator", "destination_delegator"]) {
+    await db.schema
+      .createIndex(`txlog_exchange_${column}`)
+      .on("txlog_exchange")
+      .columns(["group_id", column, "created_at_us"])
+      .where(sql.ref(column), "!=", "")
+      .execute();
+  }
   const indexes = {
     time: ["group_id", "created_at_us"],
     transaction: ["group_id", "transaction_id"],

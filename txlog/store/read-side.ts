@@ -20,6 +20,15 @@ export interface ExchangeFilter {
   /** Found by keyed hash. */
   readonly dataSubject?: DataSubject;
   readonly grantHash?: string;
+  /** One of these services or one of these grants; nothing when both are empty. */
+  readonly anyOf?: {
+    readonly services: readonly string[];
+    readonly grantHashes: readonly string[];
+  };
+  /** One of these, at most 1000. */
+  readonly transactionIds?: readonly TransactionId[];
+  /** Only exchanges with an intent, no refusals. */
+  readonly forwarded?: boolean;
 }
 
 /** How an exchange ended, as far as the log has it. */

@@ -1,19 +1,10 @@
 // Records come into the store once and whole, whatever order, repetition or damage they come with.
 import { expect } from "chai";
-import { SchakelError } from "../../../core/errors.js";
 import type { ArrivingBatch } from "../../../txlog/store/arrived.js";
+import { codeOf } from "../../support/codes.js";
 import { openStore, type OpenStore } from "../../support/log-stores.js";
 import { ShippingWriter } from "../../support/shipped.js";
 import { removeTemporaryFolders } from "../../support/temporary.js";
-
-const codeOf = async (work: Promise<unknown>): Promise<string> => {
-  try {
-    await work;
-    return "accepted";
-  } catch (error) {
-    return error instanceof SchakelError ? error.code : String(error);
-  }
-};
 
 describe("ingest of the log's store", () => {
   let opened: OpenStore;

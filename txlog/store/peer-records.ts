@@ -1,0 +1,116 @@
+// Records for another peer (FSC Logging, GET /logs): forwarded exchanges in which it is one of the four peers.
+import type { TransactionId } from "../../core/names.js";
+import { decodeLeaf } from "../decode-leaf.js";
+import { foundExchange, toBuffer } from "./exchange-rows.js";
+import type { FoundExchange } from "./read-side.js";
+import type { LogDatabase } from "./schema.js";
+
+/** Where a page goes on: after this record. */
+export interface RecordPlace {
+  readonly createdAtUs: number;
+  readonly writer: number;
+  readonly sequence: number;
+}
+
+/** Which records are wanted. */
+export interface PeerRecordsWanted {
+  /** Source, destination or delegator of either. */
+  readonly peerId: string;
+  /** At or after, and before, these moments in microseconds since 1970. */
+  readonly fromUs?: number | undefined;
+  readonly toUs?: number | undefined;
+  /** Of one of these grants or services; when both are empty, of all. */
+  readonly grantHashes: readonly string[];
+  readonly services: readonly string[];
+  /** Only these, when given. */
+  readonly transactionIds?: readonly TransactionId[] | undefined;
+  readonly limit: number;
+  readonly after?: RecordPlace | undefined;
+  readonly oldestFirst: boolean;
+}
+
+/** A record with its place, and what its leaf holds beside. */
+export interface PeerRecord extends FoundExchange {
+  readonly place: RecordPlace;
+  /** A JSON object as text; empty when there is none or the leaf was pruned. */
+  readonly additionalData: string;
+}
+
+const additionalDataOf = (leaf: Buffer | undefined): string => {
+  if (leaf === undefined) return "";
+  const record = decodeLeaf(leaf);
+  return record.kind === "intent" ? (record.exchange.additionalData ?? "") : "";
+};
+
+const PEER_COLUMNS = [
+  "e.source",
+  "e.source_delegator",
+  "e.destination",
+  "e.destination_delegator",
+] as const;
+
+const selected = (db: LogDatabase, groupId: string, wanted: PeerRecordsWanted) => {
+  const { peerId, fromUs, toUs, grantHashes, services, transactionIds } = wanted;
+  let query = db
+    .selectFrom("txlog_exchange as e")
+    .innerJoin("txlog_record as r", (join) =>
+      join
+        .onRef("r.group_id", "=", "e.group_id")
+        .onRef("r.writer", "=", "e.writer")
+        .onRef("r.sequence", "=", "e.sequence"),
+    )
+    .selectAll("e")
+    .select("r.leaf")
+    .where("e.group_id", "=", groupId)
+    .where("e.item_digest", "is not", null)
+    .where((eb) => eb.or(PEER_COLUMNS.map((column) => eb(column, "=", peerId))));
+  if (transactionIds !== undefined) {
+    return query.where("e.transaction_id", "in", transactionIds);
+  }
+  if (fromUs !== undefined) query = query.where("e.created_at_us", ">=", fromUs);
+  if (toUs !== undefined) query = query.where("e.created_at_us", "<", toUs);
+  if (grantHashes.length === 0 && services.length === 0) return query;
+  return query.where((eb) =>
+    eb.or([
+      ...(grantHashes.length === 0 ? [] : [eb("e.grant_hash", "in", grantHashes)]),
+      ...(services.length === 0 ? [] : [eb("e.service", "in", services)]),
+    ]),
+  );
+};
+
+/** Reads records, at most as many as wanted. Their writer ids are left empty: they are nobody else's concern. */
+export const peerRecords = async (
+  db: LogDatabase,
+  groupId: string,
+  wanted: PeerRecordsWanted,
+): Promise<readonly PeerRecord[]> => {
+  const { after, oldestFirst, limit } = wanted;
+  const beyond = oldestFirst ? ">" : "<";
+  let query = selected(db, groupId, wanted);
+  if (after !== undefined) {
+    const { createdAtUs, writer, sequence } = after;
+    query = query.where((eb) =>
+      eb.or([
+        eb("e.created_at_us", beyond, createdAtUs),
+        eb.and([eb("e.created_at_us", "=", createdAtUs), eb("e.writer", beyond, writer)]),
+        eb.and([
+          eb("e.created_at_us", "=", createdAtUs),
+          eb("e.writer", "=", writer),
+          eb("e.sequence", beyond, sequence),
+        ]),
+      ]),
+    );
+  }
+  const order = oldestFirst ? "asc" : "desc";
+  const rows = await query
+    .orderBy("e.created_at_us", order)
+    .orderBy("e.writer", order)
+    .orderBy("e.sequence", order)
+    .limit(limit)
+    .execute();
+  return rows.map(({ leaf, ...row }) => ({
+    ...foundExchange(row, ""),
+    place: { createdAtUs: row.created_at_us, writer: row.writer, sequence: row.sequence },
+    additionalData: additionalDataOf(toBuffer(leaf)),
+  }));
+};
