@@ -268,8 +268,11 @@ describe("txlog/shipper", function () {
     await shipped();
     const before = keys();
     expect(before).to.have.length(1);
+    const named = taken().segments.at(-1) ?? 0;
     intake.acknowledge(true);
     await until("the key to go", () => keys().length === 0);
+    // Before there is a record in it: what waits for the keys to be gone need not wait longer.
+    await until("the new segment to be named", () => (taken().segments.at(-1) ?? 0) > named);
     await exchanges(1);
     expect(keys()).to.have.length(1).and.not.to.deep.equal(before);
   });
