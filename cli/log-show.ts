@@ -14,7 +14,7 @@ import { readLog, type ReadRecord } from "../txlog/read.js";
 import { readPersonal, type PersonalReading } from "../txlog/read-personal.js";
 import type { LogRecord } from "../txlog/record.js";
 import { CommandError, UsageError } from "./command.js";
-import { jsonLine, reading, requireSegments, writeLine } from "./log-folder.js";
+import { jsonLine, reading, requireSegments, shippedNote, writeLine } from "./log-folder.js";
 
 /** The command's options. */
 export interface ShowOptions {
@@ -79,6 +79,9 @@ const findIn = async (folder: string, wanted: Wanted): Promise<Found[]> => {
 const personalOf = ({ personal }: Found, shown: boolean): Row[] => {
   if (personal.status === "readable") {
     return shown ? personalRows(personal.personal) : [["personal data", "encrypted (--personal)"]];
+  }
+  if (personal.status === "shipped") {
+    return [["personal data", "shipped to the manager; the key is here no longer"]];
   }
   return personal.status === "erased" ? [["personal data", "erased"]] : [];
 };
@@ -165,18 +168,27 @@ const printTable = (table: readonly (readonly string[])[]): void => {
   }
 };
 
+const notFound = async (id: string, folders: readonly string[]): Promise<CommandError> => {
+  const notes: string[] = [];
+  for (const folder of folders) {
+    const note = await shippedNote(folder);
+    if (note !== undefined) notes.push(`${folder}: ${note}`);
+  }
+  const hint =
+    "an outcome is written within a moment of its end; 'schakel log tail' shows the last records";
+  return new CommandError(
+    `no record of ${id} in ${folders.join(", ")}`,
+    [...notes, hint].join("\n"),
+  );
+};
+
 /** Runs the command. */
 export const show = (id: string, options: ShowOptions): Promise<void> =>
   reading(async () => {
     const wanted = parseId(id);
     const found: Found[] = [];
     for (const folder of options.folder) found.push(...(await findIn(folder, wanted)));
-    if (found.length === 0) {
-      throw new CommandError(
-        `no record of ${id} in ${options.folder.join(", ")}`,
-        "an outcome is written within a moment of its end; 'schakel log tail' shows the last records",
-      );
-    }
+    if (found.length === 0) throw await notFound(id, options.folder);
     if (options.json === true) {
       for (const { folder, records, personal } of found) {
         for (const [index, item] of records.entries()) {
