@@ -168,16 +168,32 @@ export const loadBundle = async (
   });
 };
 
+/** What a process has stored and agreed is its peer's: it does not become another one's while it runs. */
+const checkSamePeer = ({ cert }: BundleFiles, next: Bundle, current: Bundle): void => {
+  const [now, before] = [next.identity.peerId, current.identity.peerId];
+  if (now === before) return;
+  throw new BundleError([
+    `${cert}: the certificate names peer ${now}, and this process runs for peer ${before}`,
+  ]);
+};
+
+/** Why the files are not in use as they are now. */
+interface Refused {
+  reason: string | undefined;
+}
+
 /**
  * The bundle of a process. Follows its files, and is checked again when the group changes: a bundle that
- * is not right leaves the one in use as it is, with an error in the log.
+ * is not right, or another peer's, leaves the one in use as it is, with an error in the log.
  */
 export class BundleSource {
   readonly #watched: Watched<Bundle>;
+  readonly #refused: Refused;
   readonly #stop: () => void;
 
-  private constructor(watched: Watched<Bundle>, stop: () => void) {
+  private constructor(watched: Watched<Bundle>, refused: Refused, stop: () => void) {
     this.#watched = watched;
+    this.#refused = refused;
     this.#stop = stop;
   }
 
@@ -188,27 +204,35 @@ export class BundleSource {
     log: Log,
     options: { readonly name?: string | undefined } = {},
   ): Promise<BundleSource> {
+    const refused: Refused = { reason: undefined };
     const watched = await Watched.open<Bundle>({
       paths: [files.cert, files.key],
       read: async (current) => {
         const next = await loadBundle(files, group.current, options);
         if (current === undefined) return next;
-        const same = next.chainPem === current.chainPem && next.keyPem === current.keyPem;
-        if (same && next.identity.peerId === current.identity.peerId) return current;
+        checkSamePeer(files, next, current);
+        refused.reason = undefined;
+        if (next.chainPem === current.chainPem && next.keyPem === current.keyPem) return current;
         const { peerId, certificateThumbprint } = next.identity;
         log.info({ cert: files.cert, peerId, certificateThumbprint }, "certificate loaded again");
         return next;
       },
-      failed: (error) =>
+      failed: (error) => {
+        refused.reason = messageOf(error);
         log.error(
           { cert: files.cert, err: error },
           "the new certificate is refused; the old one stays",
-        ),
+        );
+      },
     });
-    return new BundleSource(
-      watched,
-      group.onChange(() => watched.reload()),
-    );
+    const stop = group.onChange(() => watched.reload());
+    return new BundleSource(watched, refused, stop);
+  }
+
+  /** Why the files as they are now are not in use, for the health page; undefined when they are. */
+  problem(): string | undefined {
+    const { reason } = this.#refused;
+    return reason && `the new certificate is refused, the old one stays: ${reason}`;
   }
 
   /** The bundle in use. */

@@ -81,6 +81,12 @@ const textOf = (result: Verified): string => {
   return table(["valid", shown(result.origin)], rows);
 };
 
+/** Tells what was verified, from a file or from a manager. */
+export const tellVerified = (found: VerifiedBundle, json: boolean): void => {
+  const result = resultOf(found);
+  print({ json }, result, () => textOf(result));
+};
+
 const HINTS: Partial<Record<LogFault["kind"], string>> = {
   unsigned: "--key and --group say which keys of the log are trusted",
   "unknown-key":
@@ -134,8 +140,7 @@ export const verify = async (options: VerifyOptions): Promise<void> => {
   try {
     const found = await verifyFile(bundle, options);
     if (knownCheckpoint !== undefined) await remember(knownCheckpoint, found.note);
-    const result = resultOf(found);
-    print({ json }, result, () => textOf(result));
+    tellVerified(found, json);
   } catch (error) {
     if (!(error instanceof LogFault)) throw error;
     tellFault(error, json);

@@ -174,6 +174,7 @@ const exposeHealth = async (
         : `our certificate has expired (${ends?.toISOString() ?? "there is none"})`;
     },
   });
+  health.addWarning({ name: "certificate", problem: () => bundles.problem() });
   health.addWarning({
     name: "revocation lists",
     problem: () => (lists.problems().length === 0 ? undefined : lists.problems().join("; ")),

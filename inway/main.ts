@@ -161,6 +161,7 @@ export const startInway = async (settings: InwaySettings, running: Running): Pro
   const sources = await openSources(settings, running);
   const { groups, bundles } = sources;
   exposeState(health, sources.state);
+  health.addWarning({ name: "certificate", problem: () => bundles.problem() });
   const transactionLog = await openShippedLog({
     folder: join(settings.data, "log"),
     groupId: groups.current.id,

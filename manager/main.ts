@@ -53,7 +53,7 @@ const serveFsc = async (
 ): Promise<FscSide> => {
   const { log, lifecycle, clock, components, lists } = more;
   const { groups, bundles } = sources;
-  const { book, peerBook, peers, certificates } = state;
+  const { book, peerBook, peers, certificates, logSide } = state;
   const handlers = new BookHandlers({
     ...{ groups, bundles, book, peerBook, clock },
     called: async (peer, submitted) => {
@@ -69,6 +69,7 @@ const serveFsc = async (
   const { allowAnyPort, connectionsMax } = settings;
   const server = new FscServer({
     ...{ handlers, groups, log, clock, allowAnyPort, limits: { drainMs, connectionsMax } },
+    ...{ logs: logSide.answers, witness: logSide.answers },
     refused: (caller, error) => peers.noteRefusal(caller, error),
   });
   lifecycle.onStop("connections of peers", () => server.close());
@@ -109,10 +110,16 @@ const exposeHealth = async (
   });
   health.addCheck({ name: "transaction log", problem: () => state.logStore.sealer.problem });
   health.addWarning({ name: "witnesses", problem: () => state.logStore.warning() });
+  health.addWarning({ name: "certificate", problem: () => bundles.problem() });
   health.addWarning({
     name: "revocation lists",
     problem: () =>
       parts.lists.problems().length === 0 ? undefined : parts.lists.problems().join("; "),
+  });
+  const { reconciliation, nightly } = state.logSide;
+  health.addWarning({
+    name: "logs of others",
+    problem: () => [...reconciliation.alarms(), ...nightly.differing()].join("; ") || undefined,
   });
   managerMetrics(health.registry, {
     contracts: () => state.counts.at(clock.now()),
@@ -170,8 +177,9 @@ export const startManager = async (
   const internal = await serveInternally(settings, state, sources, surroundings);
   const { components } = internal;
   const fsc = await serveFsc(settings, state, sources, { ...surroundings, components, lists });
-  state.logStore.start(lifecycle, () => Promise.resolve([]));
   state.peers.start(lifecycle);
+  state.logStore.start(lifecycle, () => state.logSide.witnesses.contacts());
+  state.logSide.nightly.start(lifecycle);
   await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal, lists });
   log.info({ address: formatAddress(fsc.address), peer: sources.own }, "listening");
   return { address: fsc.address, internalAddress: internal.address, state };

@@ -59,6 +59,11 @@ export const MANAGER_SETTINGS = {
       text: "Revocation lists beside those that certificates name: files, read again when they change, and http(s) URLs, separated by commas.",
     }),
   ),
+  witnesses: setting.optional(
+    setting.text("PEER_ID,…", {
+      text: "Peers whose managers co-sign the checkpoints of our transaction log, separated by commas; unless set, the directories of the group.",
+    }),
+  ),
   connectionsMax: setting.integer(1, 1_000_000, {
     text: "How many connections of other peers may be open at once; as many again of our own components.",
     default: "1000",

@@ -13,6 +13,7 @@ import type { Log } from "../core/log.js";
 import type { PeerId } from "../core/names.js";
 import { ContractBook } from "../fsc/contract-book.js";
 import { openManagerClient } from "../fsc/fsc-client.js";
+import type { ManagerClient } from "../fsc/manager-interface.js";
 import { PeerBook } from "../fsc/peer-book.js";
 import { migrateFsc, type FscSchema } from "../fsc/schema.js";
 import type { LogStore } from "../txlog/store/log-store.js";
@@ -25,7 +26,7 @@ import { ContractCounts } from "./contract-counts.js";
 import { contractsOf } from "../fsc/all-contracts.js";
 import type { ComponentSchema } from "./component-store.js";
 import type { EnrolmentSchema } from "./enrolment-store.js";
-import { openLogStore } from "./log-state.js";
+import { openLogSide, type LogSide } from "./log-side.js";
 import { OwnCertificates } from "./own-certificates.js";
 import { Peers } from "./peers.js";
 import { Proposals } from "./proposals.js";
@@ -92,6 +93,8 @@ export interface ManagerState {
   readonly feed: ManagerFeed;
   /** The organisation's transaction log. */
   readonly logStore: LogStore;
+  /** What other peers are told of it, and comparisons with theirs. */
+  readonly logSide: LogSide;
 }
 
 const openTables = async (
@@ -122,7 +125,9 @@ const openContracts = async (
   sources: Sources,
   { log, lifecycle, clock }: Surroundings,
   { db, services }: { readonly db: ManagerDatabase; readonly services: Services },
-): Promise<Pick<ManagerState, "book" | "peerBook" | "peers">> => {
+): Promise<
+  Pick<ManagerState, "book" | "peerBook" | "peers"> & { readonly client: ManagerClient }
+> => {
   const { groups, bundles, own } = sources;
   const policy = (): DialPolicy => policyOf(settings, sources);
   const client = openManagerClient({
@@ -141,7 +146,7 @@ const openContracts = async (
     ...{ groups, own, book: peerBook, client, clock, log, intervalMs: settings.announceInterval },
     db: db,
   });
-  return { book, peerBook, peers };
+  return { book, peerBook, peers, client };
 };
 
 /** Opens what the manager keeps. Nothing is sent to anybody before this has resolved but what waits for delivery. */
@@ -177,10 +182,29 @@ export const openState = async (
     ...{ own, groups, book, peers: peerBook, services, clients, certificates, clock },
   });
   const counts = new ContractCounts();
-  const logStore = await openLogStore(settings, sources, surroundings);
+  const { client, ...contracts } = opened;
+  const tables = whole as unknown as Kysely<FscSchema>;
+  const logSide = await openLogSide(settings, sources, surroundings, {
+    ...{ tables, client, peers: opened.peers, peerBook },
+  });
   const state: ManagerState = {
-    ...{ ...opened, db: whole, audit, services, rules, clients, certificates, automatic, counts },
-    ...{ feed, logStore, proposals: new Proposals({ book, group: () => groups.current, clock }) },
+    ...{
+      ...contracts,
+      db: whole,
+      audit,
+      services,
+      rules,
+      clients,
+      certificates,
+      automatic,
+      counts,
+    },
+    ...{
+      feed,
+      logSide,
+      logStore: logSide.store,
+      proposals: new Proposals({ book, group: () => groups.current, clock }),
+    },
   };
   await follow(state, publications, sources, surroundings);
   return state;

@@ -183,6 +183,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     const chosen = choosing
       ? chosenGrant(request.headers, { state: parts.state.require(), own })
       : undefined;
+    if (chosen !== undefined) found({ grantHash: chosen.hash });
     const known = new KnownServices(parts.catalogue(), parts.state.current);
     const addressing: Addressing = {
       suffix: parts.hostSuffix,

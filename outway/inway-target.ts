@@ -17,13 +17,19 @@ export interface InwayTimeouts {
   readonly idleTimeout: number;
 }
 
+/** Whose inway a connection leads to, and by which name. */
+export interface ExpectedInway {
+  readonly peerId: PeerId;
+  readonly host: string;
+}
+
 /** The open connections to inways, so that those whose certificate counts no more can be ended. */
 export class InwayConnections {
-  readonly #open = new Map<TLSSocket, { readonly peerId: PeerId; readonly host: string }>();
+  readonly #open = new Map<TLSSocket, ExpectedInway>();
 
   /** Notes a connection that was made, and to whom. */
-  opened(socket: TLSSocket, peerId: PeerId, host: string): void {
-    this.#open.set(socket, { peerId, host });
+  opened(socket: TLSSocket, expected: ExpectedInway): void {
+    this.#open.set(socket, expected);
     socket.once("close", () => this.#open.delete(socket));
   }
 
@@ -48,6 +54,15 @@ export interface InwayDialling {
   readonly connections: InwayConnections;
 }
 
+/** A connection during whose handshake the group changed is among no open ones yet. Throws the PeerMismatch. */
+const endIfRefused = (socket: TLSSocket, group: Group, expected: ExpectedInway): void => {
+  const refusal = checkOpenPeer(socket, group, expected);
+  if (refusal === undefined) return;
+  socket.on("error", () => undefined);
+  socket.destroy();
+  throw refusal;
+};
+
 const generations = new WeakMap<Group, number>();
 let generationsSoFar = 0;
 
@@ -67,6 +82,7 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
   const group = parts.group();
   const bundle = parts.bundle();
   const { timeouts, picker, connections } = parts;
+  const expected = { peerId: provider, host: address.host };
   return {
     key: JSON.stringify([
       group.id,
@@ -79,15 +95,17 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
     connect: async () => {
       const started = performance.now();
       try {
+        // The group as it is now: it may have lost trust in the inway since the exchange began.
+        const dialled = parts.group();
         const socket = await dial({
           address,
           policy: parts.policy(),
-          // The group as it is now: it may have lost trust in the inway since the exchange began.
-          tls: clientTls(bundle, parts.group(), { peerId: provider, alpn: ["http/1.1"] }),
+          tls: clientTls(bundle, dialled, { peerId: provider, alpn: ["http/1.1"] }),
           timeoutMs: timeouts.connectTimeout,
         });
+        if (parts.group() !== dialled) endIfRefused(socket, parts.group(), expected);
         picker.connected(address, performance.now() - started);
-        connections.opened(socket, provider, address.host);
+        connections.opened(socket, expected);
         return socket;
       } catch (error) {
         picker.failed(address);

@@ -93,6 +93,7 @@ const openData = async (
 ): Promise<Data> => {
   const { groups, bundles, internal, policy } = sources;
   const health = new Health();
+  health.addWarning({ name: "certificate", problem: () => bundles.problem() });
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const transactionLog = await openShippedLog({
     folder: join(settings.data, "log"),

@@ -2,13 +2,20 @@
 // disk then holds is unknown, and a later sync that succeeds would not make it known.
 import { randomBytes } from "node:crypto";
 import { close, fdatasync, open, write } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, statfs } from "node:fs/promises";
 import { promisify } from "node:util";
 import { writeFileDurably } from "../core/durable-file.js";
 import { segmentKeyPath, segmentPath } from "./folder.js";
 import { encodeSegmentHeader, segmentKeyHash, type SegmentHeader } from "./segment.js";
 
 const openFile = promisify(open);
+/**
+ * On a small disk segments are small, so that what was shipped can be removed before all is full: an eighth of what is
+ * free, and no less than this.
+ */
+const FREE_SHARE = 8;
+const SMALL_BYTES = 64 * 1024;
+
 const closeFile = promisify(close);
 const syncData = promisify(fdatasync);
 
@@ -40,6 +47,8 @@ export class SegmentFile {
   #fd: number | undefined;
   #size = 0;
   #acknowledged = false;
+  /** How large it should become at most, by what was free when it was begun. */
+  bytesMax = Infinity;
 
   constructor(
     private readonly folder: string,
@@ -66,6 +75,8 @@ export class SegmentFile {
     await writeFileDurably(segmentPath(this.folder, number), header);
     this.#fd = await openFile(segmentPath(this.folder, number), "r+");
     this.#size = header.length;
+    const { bavail, bsize } = await statfs(this.folder);
+    this.bytesMax = Math.max(SMALL_BYTES, (bavail * bsize) / FREE_SHARE);
   }
 
   /** Appends a batch with one write and one fdatasync; resolves when it is durable. */

@@ -231,7 +231,8 @@ export class SegmentedLog implements TransactionLog {
     const { segment } = batch;
     this.#writing = batch;
     this.#writingSince = this.#parts.clock.monotonic();
-    const ends = this.#ending || segment.size + batch.bytes >= this.#parts.limits.segmentBytes;
+    const bytesMax = Math.min(this.#parts.limits.segmentBytes, segment.bytesMax);
+    const ends = this.#ending || segment.size + batch.bytes >= bytesMax;
     if (ends) this.#ending = false;
     const next = this.#begin(ends ? this.#plan(batch.nextSequence) : segment, batch.nextSequence);
     this.#pending = next;

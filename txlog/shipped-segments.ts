@@ -97,7 +97,10 @@ export class ShippedSegments {
       .filter((path) => names.has(path.slice(keysFolder(this.folder).length + 1)));
     if (keys.length === 0) return;
     const shipped = { version: 1, next_sequence: acknowledged };
-    await writeFileDurably(shippedPath(this.folder), `${JSON.stringify(shipped)}\n`);
+    // It tells people; on a full disk it has to wait until what makes room is removed.
+    await writeFileDurably(shippedPath(this.folder), `${JSON.stringify(shipped)}\n`).catch(
+      () => undefined,
+    );
     for (const path of keys) await rm(path, { force: true });
     await syncFolder(keysFolder(this.folder));
   }

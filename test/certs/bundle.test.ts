@@ -367,6 +367,33 @@ describe("certs/bundle", function () {
       close();
     });
 
+    it("keeps the old bundle when the new one is another peer's, and says so until it is right again", async () => {
+      const { files, bundles, seen, lines, close } = await opened();
+      const first = bundles.current;
+      const own = await readFile(files.cert);
+      const other = "00000000000000000099";
+      const theirs = await test.peer({ peerId: other, name: "Other", names: ["a.test"] });
+      const ownKey = await readFile(files.key);
+      await copyFile(theirs.files.cert, files.cert);
+      await copyFile(theirs.files.key, files.key);
+      const reason = new RegExp(`names peer ${other}, and this process runs for peer ${ID}`);
+      await until("an error in the log", () =>
+        lines.some((each) =>
+          each.includes(
+            "names peer 00000000000000000099, and this process runs for peer 00000000000000000002",
+          ),
+        ),
+      );
+      expect(bundles.problem()).to.match(reason);
+      expect(bundles.current).to.equal(first);
+      expect(seen).to.deep.equal([]);
+      await writeFile(files.cert, own);
+      await writeFile(files.key, ownKey);
+      await until("the problem to be gone", () => bundles.problem() === undefined);
+      expect(bundles.current).to.equal(first);
+      close();
+    });
+
     it("follows a link that is swapped, as container platforms do", async () => {
       const { log } = recordedLog();
       const source = await GroupSource.open(test.groupFile, log);

@@ -246,6 +246,30 @@ describe("outway/exchange", function () {
     }
   });
 
+  it("records the grant that a client named when the exchange is refused, and none that is not known", async () => {
+    const used = plane.agree();
+    const other = plane.agree({ service: "other" });
+    await plane.settled();
+    const recorded = async (named: string, code: string): Promise<unknown> => {
+      const answer = await plane.call(undefined, choose(named));
+      expect(answer.json()["code"]).to.equal(code);
+      const id = String(answer.headers["fsc-transaction-id"]);
+      const exchange = await until("its refusal is recorded", async () => {
+        const records = await recordsOf(join(plane.outway.data, "log"));
+        return records
+          .filter((record) => record.kind === "refusal")
+          .find((record) => record.exchange.transactionId === id)?.exchange;
+      });
+      return exchange.grantHash;
+    };
+    expect(await recorded(other.grant, "ERROR_CODE_ADDRESS_INVALID")).to.equal(other.grant);
+    plane.decide(used, "REVOKED");
+    await until("it is refused", async () => (await plane.call()).status === 403);
+    expect(await recorded(used.grant, "ERROR_CODE_NO_CONTRACT")).to.equal(used.grant);
+    const unknown = `${used.grant.slice(0, 10)}${used.grant.slice(10).replace(/./, (c) => (c === "A" ? "B" : "A"))}`;
+    expect(await recorded(unknown, "ERROR_CODE_GRANT_UNKNOWN")).to.equal(undefined);
+  });
+
   it("records grant and delegators of an exchange that is refused for want of a token", async () => {
     const { grant } = plane.agree({ delegator: STRANGER });
     await plane.settled();

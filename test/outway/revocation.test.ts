@@ -1,6 +1,7 @@
 // Certificates that a revocation list names, and certificates that are replaced, while exchanges go on.
 import { copyFile, readFile } from "node:fs/promises";
 import { expect } from "chai";
+import { call } from "../support/call.js";
 import { revocationListOf } from "../support/crl.js";
 import { CONSUMER, Plane, PROVIDER } from "../support/plane.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
@@ -64,6 +65,21 @@ describe("outway/revocation", function () {
     await until("the lists are in use", () =>
       [plane.inway, plane.outway].every(({ lines }) => lines.join("").includes("lists are in use")),
     );
+    expect((await plane.call()).status).to.equal(200);
+  });
+
+  it("warns on its health page of a certificate of another peer, and goes on with its own", async () => {
+    const theirs = await plane.test.peer({
+      ...{ peerId: PROVIDER, name: "Consumer", names: ["outway.test"] },
+    });
+    await copyFile(theirs.files.cert, plane.outwayPeer.files.cert);
+    await copyFile(theirs.files.key, plane.outwayPeer.files.key);
+    const ready = `http://127.0.0.1:${String(plane.outway.healthAddress.port)}/health/ready`;
+    const page = await until("the warning", async () => {
+      const { text } = await call(ready);
+      return text.includes("this process runs for peer") && text;
+    });
+    expect(page).to.contain(`names peer ${PROVIDER}`).and.to.contain('"warnings"');
     expect((await plane.call()).status).to.equal(200);
   });
 

@@ -99,9 +99,7 @@ export class PostgresServer {
 
   /** Runs a statement in the database that is there from the start. */
   async query(statement: string): Promise<unknown[]> {
-    const client = new pg.Client({
-      connectionString: this.url("postgres").replace("@", `:${encodeURIComponent(PASSWORD)}@`),
-    });
+    const client = new pg.Client({ connectionString: this.fullUrl });
     client.on("error", () => undefined);
     try {
       await client.connect();
@@ -114,6 +112,11 @@ export class PostgresServer {
   /** A database's address, without the password. */
   url(database: string): string {
     return `postgres://${USER}@127.0.0.1:${String(this.port)}/${database}`;
+  }
+
+  /** The address of the database that is there from the start, with the password. */
+  get fullUrl(): string {
+    return this.url("postgres").replace("@", `:${encodeURIComponent(PASSWORD)}@`);
   }
 
   /** Makes an empty database. */

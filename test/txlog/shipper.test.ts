@@ -1,7 +1,8 @@
 // A log and the manager that its records are brought to: nothing is lost or doubled, whichever side is away, and what
 // the manager has is removed here as soon as it may be.
 import { expect } from "chai";
-import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { InternalBundle } from "../../certs/internal-bundle.js";
 import { SchakelError } from "../../core/errors.js";
@@ -18,6 +19,7 @@ import { internalClient, serveInternal, type InternalServed } from "../support/i
 import { InternalPki } from "../support/internal-pki.js";
 import { LogIntake, type TakenLog } from "../support/log-intake.js";
 import { expectEnded, recordsOf } from "../support/logs.js";
+import { skip } from "../support/skip.js";
 import { recordedLog, type RecordedLog } from "../support/recorded-log.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
 import { COMPLETE, exchange, GROUP, openLog, storedRecordsOf } from "../support/transaction-log.js";
@@ -289,6 +291,57 @@ describe("txlog/shipper", function () {
     await until("another stream", () => intake.streams > 1);
     intake.acknowledges = true;
     await shipped();
+  });
+
+  describe("on a disk of 1 MB", () => {
+    let mount = "";
+    before(function () {
+      mount = join(temporaryFolder(), "disk");
+      mkdirSync(mount);
+      const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", mount]);
+      if (mounted.status !== 0) skip(this, "a file system can only be mounted as root");
+    });
+    // Before the folders are removed.
+    afterEach(async () => {
+      await stop();
+      spawnSync("umount", [mount]);
+    });
+
+    it("refuses when the manager is away for so long that the disk is full, and goes on by itself when it is back", async () => {
+      folder = join(mount, "log");
+      await leave();
+      await start({}, { keptBytes: 64 * 1024 ** 2 });
+      const ended: Intent[] = [];
+      let code: unknown;
+      while (code === undefined) {
+        const personal = { path: `/p?${"x".repeat(2_000)}` };
+        await log.intent(exchange({ personal })).then(
+          (intent) => {
+            ended.push(intent);
+            log.outcome(intent, COMPLETE);
+          },
+          (error: unknown) => (code = (error as SchakelError).code),
+        );
+      }
+      expect(code).to.equal("TRANSACTION_LOG_WRITE_ERROR");
+      expect(log.problem()).to.include("ENOSPC");
+      expect(ended.length).to.be.above(200);
+
+      await serve();
+      await until("the log to be written again", () => log.problem() === undefined, 10_000);
+      for (let i = 0; i < 100; i++) {
+        const intent = await log.intent(exchange({ personal: PERSONAL }));
+        ended.push(intent);
+        log.outcome(intent, COMPLETE);
+      }
+      await stop();
+      const records = taken().decoded;
+      expectEnded(records);
+      const intents = records.filter(({ kind }) => kind === "intent");
+      expect(intents.map(({ sequence }) => sequence)).to.deep.equal(
+        ended.map(({ sequence }) => sequence),
+      );
+    });
   });
 
   describe("with durability store", () => {

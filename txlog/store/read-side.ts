@@ -3,6 +3,7 @@ import type { TransactionId } from "../../core/names.js";
 import type { DataSubject, Direction } from "../entry.js";
 import type { PersonalReading } from "../read-personal.js";
 import type { RecordedExchange } from "../record.js";
+import type { PeerRecord, PeerRecordsWanted } from "./peer-records.js";
 
 /** Which exchanges are wanted: those for which everything that is set holds. */
 export interface ExchangeFilter {
@@ -268,6 +269,8 @@ export interface LogReader {
   sharedWith(
     peerId: string,
   ): (range: MillisecondRange, service?: string) => AsyncGenerator<readonly SharedExchangeItem[]>;
+  /** Records for another peer (FSC, GET /logs). */
+  peerRecords(wanted: PeerRecordsWanted): Promise<readonly PeerRecord[]>;
   /** Peers with which there were exchanges in this time. */
   peersWith(range: MillisecondRange): Promise<readonly string[]>;
   /** All keys, newest first. */

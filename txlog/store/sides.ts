@@ -7,6 +7,7 @@ import { entries, entry, exchange, personal } from "./entries.js";
 import { beginEpoch } from "./epoch.js";
 import type { Ingest } from "./ingest.js";
 import { storedKeys } from "./keys.js";
+import { peerRecords } from "./peer-records.js";
 import { checkpointAt, consistencyFrom, proofFor } from "./proofs.js";
 import { prune } from "./prune.js";
 import type { LogKeeper, LogReader, LogStatus } from "./read-side.js";
@@ -68,6 +69,7 @@ export const readerOf = (tables: Tables, parts: ReaderParts): LogReader => ({
   consistencyFrom: (epoch, oldSize) => consistencyFrom(tables, epoch, oldSize),
   counts: (fromMonth, toMonth) => counts(tables, fromMonth, toMonth),
   sharedWith: (peerId) => (range, service) => sharedWith(tables, peerId, range, service),
+  peerRecords: (wanted) => peerRecords(tables.db, tables.groupId, wanted),
   peersWith: (range) => peersWith(tables, range),
   keys: () => storedKeys(tables.db, tables.groupId),
   epochs: () => epochsOf(tables),

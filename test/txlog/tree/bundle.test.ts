@@ -1,8 +1,10 @@
 // Export bundles: what is accepted offline, and that nothing in one can be changed, moved or left out unseen.
 import { expect } from "chai";
+import { hash } from "node:crypto";
 import { decodeLeaf } from "../../../txlog/decode-leaf.js";
 import { encodeLeaf, leafHash } from "../../../txlog/leaf.js";
 import { verifyBundle, writeBundle, type BundleTrust } from "../../../txlog/tree/bundle.js";
+import { endLine } from "../../../txlog/tree/bundle-lines.js";
 import { logOrigin, signCheckpoint, witnessName } from "../../../txlog/tree/checkpoint.js";
 import { signKeyStatement, verifyKeyStatement } from "../../../txlog/tree/key-statement.js";
 import { LogFault } from "../../../txlog/tree/log-fault.js";
@@ -101,6 +103,47 @@ describe("An export bundle", () => {
     expect(await kind(textOf(lines).slice(0, -1))).to.equal("malformed");
   });
 
+  it("has one form: another, or another order, is refused even when its digest is right", async () => {
+    const parts = { older: [log.note(7)], after: [{ type: "contract", text: "{}" } as const] };
+    const lines = (await bundleOf(log, parts)).trimEnd().split("\n").slice(0, -1);
+    const sealed = (some: readonly string[]): string => {
+      const text = some.map((line) => `${line}\n`).join("");
+      return `${text}${endLine({ digest: hash("sha256", text, "buffer") })}\n`;
+    };
+    expect(await verifyBundle(bytesOf(sealed(lines)), trust)).to.include({ signed: false });
+    const at = lines.findIndex((line) => line.includes('"index":4,'));
+    const line = lines[at]!;
+    for (const other of [
+      line.replace(",", ", "),
+      `${line} `,
+      line.replace('"type"', '"\\u0074ype"'),
+      line.replace('"index":4', '"index":4.0'),
+      line.replace('"index":4,', '"index":3,"index":4,'),
+      line.replace("}", ',"more":1}'),
+      line.replace('"index":4,', '"index":-4,'),
+      line.replace('"index":4,', '"index":"4",'),
+      line.replace('"type":"entry"', '"type":"entri"'),
+      "null",
+      "[]",
+      "",
+    ]) {
+      expect(await kind(sealed(lines.with(at, other))), other.slice(0, 60)).to.equal("malformed");
+    }
+    const moved = (from: number, to: number): string =>
+      sealed(lines.toSpliced(from, 1).toSpliced(to, 0, lines[from]!));
+    for (const [from, to, found] of [
+      [lines.length - 1, 1, "malformed"],
+      // The entries end where it stands.
+      [lines.length - 1, 5, "size-differs"],
+      [2, 9, "malformed"],
+      [1, 2, "malformed"],
+    ] as const) {
+      expect(await kind(moved(from, to))).to.equal(found);
+    }
+    const raw = Buffer.from(sealed(lines.with(at, line.replace("entry", "entr\u00ff"))), "latin1");
+    expect(await kind(raw)).to.equal("malformed");
+  });
+
   it("whose log was changed before it was exported names the first bad entry", async () => {
     const record = decodeLeaf(log.leaves[11]!);
     const changed = encodeLeaf({ ...record, createdAtUs: record.createdAtUs + 1 });
@@ -134,6 +177,10 @@ describe("An export bundle", () => {
       anyWitness: true,
     });
     expect(accepted.unknown).to.have.length(1);
+    // A key that is trusted for another log counts for nothing in this one.
+    const foreign = await SealedLog.of(log.leaves, newNoteKey("schakel/test/9"));
+    const signed = await bundleOf(foreign, { note: log.note() });
+    expect(await kind(signed, { keys: [log.key, foreign.key] })).to.equal("signature-wrong");
     const lines = text.trimEnd().split("\n");
     const end = JSON.parse(lines.at(-1)!) as { signature: string };
     const moved = lines.with(
@@ -271,6 +318,8 @@ describe("Statements about the keys of a log", () => {
       const elsewhere = await loadGroup(foreign.groupFile);
       const parts = { statements: both, certificates: certificates() };
       expect(await kind(parts, { group: elsewhere })).to.equal("key-statement-wrong");
+      const given = { group: elsewhere, keys: [log.key], witnesses: [log.witness] };
+      expect(await kind({}, given)).to.equal("key-statement-wrong");
       expect(await kind(parts, { group: { ...elsewhere, id: GROUP_ID } })).to.equal(
         "key-statement-wrong",
       );

@@ -199,6 +199,14 @@ describe("Verifying a log", () => {
     expect([other.kind, other.index]).to.deep.equal(["intent-differs", index]);
     const none = await withIntent({ sequence: 1n });
     expect([none.kind, none.index]).to.deep.equal(["intent-missing", index]);
+    // The end comes again, under the next sequence of its writer.
+    const after = log.leaves.findIndex((leaf, n) => {
+      const next = decodeLeaf(leaf);
+      return n > index && next.writerId === record.writerId;
+    });
+    const again = encodeLeaf({ ...record, sequence: record.sequence + 1n });
+    const twice = await find(placed(log.leaves.with(after, again), []));
+    expect([twice.kind, twice.index]).to.deep.equal(["intent-missing", after]);
   });
 
   it("does not ask for what lies before a part, but for all of it in the whole log", async () => {

@@ -1,0 +1,127 @@
+// A log whose disk fails at one call, or whose process dies or stands still there, in real processes under load.
+import { expect } from "chai";
+import { join } from "node:path";
+import { call } from "../support/call.js";
+import { expectEnded, intentsOf, recordsOf } from "../support/logs.js";
+import { Network, type Member } from "../support/network.js";
+import { randomFrom } from "../support/random.js";
+import { long, seed } from "../support/scale.js";
+import { skip } from "../support/skip.js";
+import { expectStored } from "../support/stored-log.js";
+import { attach, happened, requireStrace, type Fault } from "../support/strace.js";
+import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
+import { until } from "../support/until.js";
+
+const ROUNDS = long ? 80 : 8;
+const CLIENTS = 4;
+const FIRST = 10;
+
+describe(`system/faults of a log's disk, ${String(ROUNDS)} times (seed ${String(seed)})`, function () {
+  this.timeout(ROUNDS * 30_000);
+  let network: Network;
+  let folder = "";
+  before(async function () {
+    requireStrace(this);
+    folder = temporaryFolder();
+    network = await Network.start();
+  });
+  after(async () => {
+    await (network as Network | undefined)?.stop();
+    removeTemporaryFolders();
+  });
+
+  const answered: string[] = [];
+  const more = async (count: number): Promise<void> => {
+    const enough = answered.length + count;
+    await until("the load to be answered", () => answered.length > enough, 30_000);
+  };
+  const restart = async (side: "inway" | "outway", { port }: Member): Promise<void> => {
+    if (side === "inway") await network.startInway();
+    else await network.startOutway("outway", port);
+  };
+
+  it("lets no request reach the source without a record on both sides, and loses none", async function () {
+    const next = randomFrom(seed);
+    let running = true;
+    const client = async (): Promise<void> => {
+      while (running) {
+        const answer = await call(network.url("/load"), { method: "POST", body: "x" }).catch(
+          () => undefined,
+        );
+        if (answer?.status === 200) answered.push(String(answer.headers["fsc-transaction-id"]));
+        else await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    const clients = Array.from({ length: CLIENTS }, client);
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        const side = round % 2 === 0 ? "inway" : "outway";
+        const member = network.member(side);
+        const fault: Fault = {
+          call: round % 4 < 2 ? "fdatasync" : "pwrite64",
+          kind: round % 8 < 4 ? "EIO" : "KILL",
+          at: 1 + Math.floor(next() * FIRST),
+        };
+        const file = join(folder, `strace-${String(round)}`);
+        const tracer = await attach(member.running.pid, fault, file);
+        if (tracer === undefined)
+          skip(this, "strace may not attach here (kernel.yama.ptrace_scope)");
+        try {
+          await until(`${JSON.stringify(fault)} on the ${side}`, () => happened(file), 30_000);
+        } finally {
+          // Whatever it holds goes on, or goes; it may itself wait for a thread that never comes.
+          tracer?.kill("SIGKILL");
+        }
+        if (fault.kind === "KILL") {
+          await member.running.exited;
+          await restart(side, member);
+        }
+        await more(5);
+      }
+    } finally {
+      running = false;
+      await Promise.all(clients);
+    }
+  });
+
+  it("stands a process that is stopped for a while, the manager too, and goes on afterwards", async () => {
+    const stopped = [network.inway, network.outway, network.member("manager-provider")];
+    for (const member of stopped) {
+      member.running.kill("SIGSTOP");
+      const waiting = call(network.url("/stopped"), { method: "POST", body: "x" });
+      if (member === stopped.at(-1)) expect((await waiting).status).to.equal(200);
+      await new Promise((resolve) => setTimeout(resolve, long ? 5_000 : 500));
+      member.running.kill("SIGCONT");
+      const answer = await waiting;
+      expect(answer.status).to.equal(200);
+      answered.push(String(answer.headers["fsc-transaction-id"]));
+    }
+  });
+
+  it("has every record on both sides and with both managers", async () => {
+    for (const { healthPort } of [network.inway, network.outway]) {
+      const page = (): ReturnType<typeof call> =>
+        call(`http://127.0.0.1:${String(healthPort)}/metrics`);
+      await until("records to be shipped", async () =>
+        /^schakel_log_shipping 1$/m.test((await page()).text),
+      );
+    }
+    await network.outway.running.stop();
+    await network.inway.running.stop();
+    const outgoing = await recordsOf(network.outway.log);
+    const incoming = await recordsOf(network.inway.log);
+    expectEnded(outgoing);
+    expectEnded(incoming);
+    const [outIntents, inIntents] = [intentsOf(outgoing), intentsOf(incoming)];
+    const seen = network.source.requests.map(
+      (request) => request.header("Fsc-Transaction-Id")[0] ?? "",
+    );
+    expect(answered.length).to.be.above(ROUNDS * 5);
+    expect(seen.filter((id) => !outIntents.has(id) || !inIntents.has(id))).to.deep.equal([]);
+    const atSource = new Set(seen);
+    expect(answered.filter((id) => !atSource.has(id))).to.deep.equal([]);
+    const { provider, consumer } = network.organisations;
+    expectStored(consumer.data, "outway/outway", outgoing);
+    expectStored(provider.data, "inway/inway", incoming);
+  });
+});
