@@ -67,7 +67,10 @@ export const recordKeyOf = (writerId: string, sequence: bigint): RecordKey => {
   return { writerId, sequence: exact("sequence", sequence) };
 };
 
-const timesOf = ({ fromUs, toUs }: wire.ExchangeFilter): Pick<ExchangeFilter, "fromUs" | "toUs"> => {
+const timesOf = ({
+  fromUs,
+  toUs,
+}: wire.ExchangeFilter): Pick<ExchangeFilter, "fromUs" | "toUs"> => {
   const [from, to] = [exact("from_us", fromUs), exact("to_us", toUs)];
   if (to > 0 && from >= to) {
     throw invalidRequest("from_us is not before to_us, so no moment is in between");

@@ -85,7 +85,9 @@ export class LogLook {
       reader.keys(),
       reader.status(),
     ]);
-    const statements = keys.filter(({ purpose, statement }) => purpose === "log" && statement !== "");
+    const statements = keys.filter(
+      ({ purpose, statement }) => purpose === "log" && statement !== "",
+    );
     return {
       ...{ epoch, checkpoint: newest?.note ?? "", witnessedCheckpoint: witnessed?.note ?? "" },
       keyStatements: statements.map(({ statement }) => statement),

@@ -45,10 +45,7 @@ const remembering = (tiles: TileReader): TileReader => {
   };
 };
 
-const readingOf = async (
-  reader: LogReader,
-  request: wire.ReadLogRequest,
-): Promise<Reading> => {
+const readingOf = async (reader: LogReader, request: wire.ReadLogRequest): Promise<Reading> => {
   const epoch = await epochOf(reader, request.epoch);
   const checkpoint = await reader.checkpointAt({ epoch });
   const size = checkpoint?.size ?? 0;
@@ -115,7 +112,8 @@ export class LogRead {
   /** @throws SchakelError ERROR_CODE_REQUEST_INVALID */
   async *read(request: wire.ReadLogRequest): AsyncGenerator<wire.ReadLogResponse> {
     const { reader, peerIdRule } = this.parts;
-    const filter = request.filter === undefined ? undefined : filterOf(request.filter, peerIdRule());
+    const filter =
+      request.filter === undefined ? undefined : filterOf(request.filter, peerIdRule());
     const reading = await readingOf(reader, request);
     const { epoch, from, to, checkpoint } = reading;
     const tiles = remembering(reader.tiles(epoch));
@@ -132,7 +130,9 @@ export class LogRead {
     let bytes = 0;
     for await (const entry of entries) {
       message ??= await firstOf(entry);
-      const shown = request.proofs ? await this.#proven(entry, tiles, checkpoint) : bareEntry(entry);
+      const shown = request.proofs
+        ? await this.#proven(entry, tiles, checkpoint)
+        : bareEntry(entry);
       message.entries.push(shown);
       bytes += shown.leaf.length + shown.proof.length + ENTRY_BYTES;
       if (bytes < MESSAGE_BYTES) continue;

@@ -5,7 +5,7 @@ import { quoted } from "../contracts/shown-text.js";
 import type { PeerId, PeerIdRule } from "../core/names.js";
 import { SettingsError } from "../core/settings.js";
 import { openLogClient } from "../fsc/log-client.js";
-import type { LogHandlers, WitnessHandlers } from "../fsc/log-interface.js";
+import type { LogClient, LogHandlers, WitnessHandlers } from "../fsc/log-interface.js";
 import { Lease } from "../fsc/lease.js";
 import type { ManagerClient } from "../fsc/manager-interface.js";
 import type { PeerBook } from "../fsc/peer-book.js";
@@ -34,6 +34,8 @@ export interface LogSide {
   readonly reconciliation: Reconciliation;
   readonly nightly: Nightly;
   readonly others: OtherLogs;
+  /** The way to the logs of others. */
+  readonly logs: LogClient;
   /** What other peers are answered. */
   readonly answers: LogHandlers & WitnessHandlers;
 }
@@ -121,5 +123,5 @@ export const openLogSide = async (
   const peerIdRule = () => groups.current.peerIdRule;
   const nightly = new Nightly({ own, peerIdRule, reader, reconciliation, lease, clock, log });
   const answers = answersOf(store, others, signing, { groups, clock });
-  return { store, witnesses, reconciliation, nightly, others, answers };
+  return { store, witnesses, reconciliation, nightly, others, logs, answers };
 };

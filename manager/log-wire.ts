@@ -1,7 +1,11 @@
 // What the interface of people to the transaction log shows, in the words of log.proto.
 import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
 import { readKept, type KeptResult } from "../txlog/reconcile/kept-result.js";
-import type { ExchangeCount, FoundExchange, StoredReconciliation } from "../txlog/store/read-side.js";
+import type {
+  ExchangeCount,
+  FoundExchange,
+  StoredReconciliation,
+} from "../txlog/store/read-side.js";
 
 /** The index of a record that is not sealed yet. */
 export const UNSEALED = 2n ** 64n - 1n;

@@ -75,7 +75,8 @@ export const otherSide = async (
   intent: IntentRecord | undefined,
   { own, peerIdRule, others, logs }: OtherSideParts,
 ): Promise<OtherSide> => {
-  if (intent === undefined) return nothing("it was refused here: nothing of it reached another side");
+  if (intent === undefined)
+    return nothing("it was refused here: nothing of it reached another side");
   const peer = peerIdRule()(otherPeer(intent));
   if (peer === undefined) return nothing("the record names no peer of the group as the other side");
   if (peer === own) return nothing("both sides are our own: all records are here");
