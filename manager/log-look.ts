@@ -4,6 +4,7 @@ import type { PeerIdRule, TransactionId } from "../core/names.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
 import type { IntentRecord } from "../txlog/record.js";
 import type { LogReader, RecordKey, StoredEntry } from "../txlog/store/read-side.js";
+import { consistencyProof } from "../txlog/tree/tiles.js";
 import { formatProof } from "../txlog/tree/tlog-proof.js";
 import { provenEntry } from "./log-entry.js";
 import { exact, filterOf, recordKeyOf, transactionIdOf } from "./log-filter.js";
@@ -102,10 +103,7 @@ export class LogLook {
     const epoch = await epochOf(reader, request.epoch);
     const oldSize = exact("old_size", request.oldSize);
     const index = exact("index", request.index);
-    if (oldSize > 0) {
-      const { hashes, checkpoint } = await reader.consistencyFrom(epoch, oldSize);
-      return { proof: "", consistency: [...hashes], checkpoint: checkpoint.note };
-    }
+    if (oldSize > 0) return this.#consistency(epoch, oldSize, exact("size", request.size));
     const found = await reader.proofFor(epoch, index);
     if (found === undefined) {
       throw notFound(`no checkpoint of epoch ${String(epoch)} covers the index ${String(index)}`);
@@ -128,6 +126,22 @@ export class LogLook {
     const peer = optionalPeer("peer_id", request.peerId, peerIdRule());
     const { results, nextToken } = await reader.reconciliations(peer, page);
     return { reconciliations: results.map(wireKept), nextPageToken: nextToken ?? "" };
+  }
+
+  async #consistency(epoch: number, oldSize: number, size: number): Promise<wire.GetProofResponse> {
+    const { reader } = this.#with;
+    if (size === 0) {
+      const { hashes, checkpoint } = await reader.consistencyFrom(epoch, oldSize);
+      return { proof: "", consistency: [...hashes], checkpoint: checkpoint.note };
+    }
+    const found = await reader.checkpointAt({ epoch, size });
+    if (found?.size !== size || oldSize > size) {
+      throw invalidRequest(
+        `size is ${String(size)}, allowed is that of a checkpoint that is no smaller than ${String(oldSize)}`,
+      );
+    }
+    const hashes = await consistencyProof(reader.tiles(epoch), oldSize, size);
+    return { proof: "", consistency: hashes, checkpoint: found.note };
   }
 
   async #records(wanted: TransactionId | RecordKey): Promise<readonly StoredEntry[]> {

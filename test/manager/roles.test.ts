@@ -9,7 +9,10 @@ import {
   AdministrationServiceService,
 } from "../../proto/gen/schakel/manager/v1/administration.js";
 import { ComponentServiceService } from "../../proto/gen/schakel/manager/v1/component.js";
-import { LogIntakeServiceService, LogServiceService } from "../../proto/gen/schakel/manager/v1/log.js";
+import {
+  LogIntakeServiceService,
+  LogServiceService,
+} from "../../proto/gen/schakel/manager/v1/log.js";
 import { EnrolmentServiceService } from "../../proto/gen/schakel/manager/v1/enrolment.js";
 import { Organisations, type Organisation } from "../support/managers.js";
 import { removeTemporaryFolders } from "../support/temporary.js";

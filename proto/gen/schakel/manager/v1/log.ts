@@ -281,6 +281,8 @@ export interface GetProofRequest {
   index: bigint;
   /** The size of the older tree; 0 for an inclusion proof. */
   oldSize: bigint;
+  /** Of a consistency proof: the size of the newer tree, one of which there is a checkpoint; 0 for the newest. */
+  size: bigint;
 }
 
 /** GetProofResponse is a proof. */
@@ -2037,7 +2039,7 @@ export const GetLogHeadResponse: MessageFns<GetLogHeadResponse> = {
 };
 
 function createBaseGetProofRequest(): GetProofRequest {
-  return { epoch: 0, index: 0n, oldSize: 0n };
+  return { epoch: 0, index: 0n, oldSize: 0n, size: 0n };
 }
 
 export const GetProofRequest: MessageFns<GetProofRequest> = {
@@ -2056,6 +2058,12 @@ export const GetProofRequest: MessageFns<GetProofRequest> = {
         throw new globalThis.Error("value provided for field message.oldSize of type uint64 too large");
       }
       writer.uint32(24).uint64(message.oldSize);
+    }
+    if (message.size !== 0n) {
+      if (BigInt.asUintN(64, message.size) !== message.size) {
+        throw new globalThis.Error("value provided for field message.size of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.size);
     }
     return writer;
   },
@@ -2095,6 +2103,14 @@ export const GetProofRequest: MessageFns<GetProofRequest> = {
             }
 
             message.oldSize = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.size = reader.uint64() as bigint;
             continue;
           }
         }
