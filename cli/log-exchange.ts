@@ -4,7 +4,6 @@ import { shown } from "../contracts/shown-text.js";
 import type { GetExchangeResponse, LogEntry } from "../proto/gen/schakel/manager/v1/log.js";
 import { decodeLeaf } from "../txlog/decode-leaf.js";
 import { intentSequence, personalRows, type Row } from "../txlog/describe.js";
-import type { PersonalEntry } from "../txlog/entry.js";
 import { toJson } from "../txlog/json.js";
 import { UsageError } from "./command.js";
 import { align, columnTable, rowsOf, type ShownRecord } from "./log-columns.js";
@@ -52,7 +51,7 @@ const personalOf = ({ personalState, personalJson }: LogEntry): Row[] => {
   const personal = Object.fromEntries(
     fields.map(([name, value]) => [camel(name), value as unknown]),
   );
-  return personalRows(personal as PersonalEntry);
+  return personalRows(personal);
 };
 
 /** The records of each exchange: more than one has an id that came twice. */

@@ -4,7 +4,7 @@ import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { readCertificates } from "../certs/pem.js";
 import { systemCode } from "../core/errors.js";
-import type { ExchangeFilter } from "../proto/gen/schakel/manager/v1/log.js";
+import type { ExchangeFilter, GetEvidenceResponse } from "../proto/gen/schakel/manager/v1/log.js";
 import { writeBundle, type BundlePiece } from "../txlog/tree/bundle.js";
 import { CommandError } from "./command.js";
 import { csvLine, exchangeDocument, foundExchanges } from "./log-exchanges.js";
@@ -64,27 +64,37 @@ const grantsOf = async (log: LogSession, filter: ExchangeFilter): Promise<readon
   return [...grants];
 };
 
+/** What evidence comes as, sorted. */
+class Gathered implements Around {
+  readonly statements: string[] = [];
+  readonly olderCheckpoints: string[] = [];
+  readonly contracts: string[] = [];
+  readonly reconciliations: string[] = [];
+  readonly #certificates = new Map<string, Buffer>();
+
+  get certificates(): readonly Buffer[] {
+    return [...this.#certificates.values()];
+  }
+
+  add({ piece }: GetEvidenceResponse): void {
+    if (piece?.$case === "certificate") {
+      for (const { raw } of readCertificates(piece.value, CHAIN_MAX)) {
+        this.#certificates.set(raw.toString("base64"), raw);
+      }
+    } else if (piece?.$case === "keyStatement") this.statements.push(piece.value);
+    else if (piece?.$case === "checkpoint") this.olderCheckpoints.push(piece.value);
+    else if (piece?.$case === "contract") this.contracts.push(piece.value);
+    else if (piece?.$case === "reconciliation") this.reconciliations.push(piece.value);
+  }
+}
+
 const gather = async (log: LogSession, filter: ExchangeFilter | undefined): Promise<Around> => {
   const grantHashes = filter === undefined ? [] : await grantsOf(log, filter);
-  const certificates = new Map<string, Buffer>();
-  const found = {
-    ...{ statements: [] as string[], olderCheckpoints: [] as string[] },
-    ...{ contracts: [] as string[], reconciliations: [] as string[] },
-  };
+  const found = new Gathered();
   const { fromUs = 0n, toUs = 0n } = filter ?? {};
   const request = { fromUs, toUs, grantHashes: [...grantHashes] };
-  for await (const { piece } of log.stream("getEvidence", request)) {
-    if (piece?.$case === "keyStatement") found.statements.push(piece.value);
-    else if (piece?.$case === "checkpoint") found.olderCheckpoints.push(piece.value);
-    else if (piece?.$case === "contract") found.contracts.push(piece.value);
-    else if (piece?.$case === "reconciliation") found.reconciliations.push(piece.value);
-    else if (piece?.$case === "certificate") {
-      for (const { raw } of readCertificates(piece.value, CHAIN_MAX)) {
-        certificates.set(raw.toString("base64"), raw);
-      }
-    }
-  }
-  return { ...found, certificates: [...certificates.values()] };
+  for await (const message of log.stream("getEvidence", request)) found.add(message);
+  return found;
 };
 
 async function* counted(
@@ -95,10 +105,9 @@ async function* counted(
   let done = 0;
   try {
     for await (const batch of batches) {
-      for (const piece of batch) {
-        if (piece.type === "entry") bar.step((done += 1), checkpoint.size - header.from);
-        yield piece;
-      }
+      done += batch.filter(({ type }) => type === "entry").length;
+      yield* batch;
+      bar.step(done - (done % 64), checkpoint.size - header.from);
     }
   } finally {
     bar.end();

@@ -100,7 +100,8 @@ export const openLog = async (log: LogSession, wanted: PiecesWanted): Promise<Lo
   const messages = log.stream("readLog", {
     ...{ epoch, from: BigInt(from), to: BigInt(to ?? 0), filter, proofs: isSelected },
   });
-  const { value: first } = await messages.next();
+  const begun: IteratorResult<ReadLogResponse, unknown> = await messages.next();
+  const first = begun.done === true ? undefined : begun.value;
   if (first === undefined || first.checkpoint === "") {
     throw new CommandError(
       "the log has no checkpoint yet",
