@@ -1,19 +1,12 @@
-// `schakel log show`: an exchange as one or more logs hold it, side by side.
+// `schakel log show --folder`: an exchange as one or more logs on disk hold it, side by side.
 import { parseTransactionId } from "../core/names.js";
-import {
-  exchangeRows,
-  intentSequence,
-  moment,
-  oneLine,
-  outcomeRows,
-  personalRows,
-  type Row,
-} from "../txlog/describe.js";
+import { intentSequence, personalRows, type Row } from "../txlog/describe.js";
 import { leafHash } from "../txlog/leaf.js";
 import { readLog, type ReadRecord } from "../txlog/read.js";
 import { readPersonal, type PersonalReading } from "../txlog/read-personal.js";
 import type { LogRecord } from "../txlog/record.js";
 import { CommandError, UsageError } from "./command.js";
+import { align, columnTable, rowsOf } from "./log-columns.js";
 import { jsonLine, reading, requireSegments, shippedNote, writeLine } from "./log-folder.js";
 
 /** The command's options. */
@@ -86,88 +79,6 @@ const personalOf = ({ personal }: Found, shown: boolean): Row[] => {
   return personal.status === "erased" ? [["personal data", "erased"]] : [];
 };
 
-const receipt = (label: string, hash: Buffer | undefined, hashes: ReadonlySet<string>): Row[] => {
-  if (hash === undefined) return [];
-  const hex = hash.toString("hex");
-  return [[label, hashes.has(hex) ? `${hex} (found)` : hex]];
-};
-
-const headOf = ({ record, leaf }: ReadRecord): Row[] => [
-  [record.kind, `${record.writerId}/${record.sequence}`],
-  ["recorded", moment(record.createdAtUs)],
-  ["leaf hash", leafHash(leaf).toString("hex")],
-];
-
-const rowsOf = (item: ReadRecord, personal: readonly Row[], hashes: ReadonlySet<string>): Row[] => {
-  const { record } = item;
-  switch (record.kind) {
-    case "intent":
-    case "refusal":
-      return [
-        ["transaction id", record.exchange.transactionId ?? "none"],
-        ...headOf(item),
-        ...exchangeRows(record.exchange),
-        ...personal,
-        ...receipt("other side's intent", record.exchange.otherReceipt, hashes),
-        ...(record.kind === "refusal"
-          ? [["refused", `${record.status} ${record.code}`] as const]
-          : []),
-      ];
-    case "outcome":
-      return [
-        ...headOf(item).map(([label, value]): Row => [
-          label === "outcome" ? label : `outcome ${label}`,
-          value,
-        ]),
-        ...outcomeRows(record.outcome),
-        ...receipt("answer's intent", record.outcome.otherReceipt, hashes),
-        ...receipt("answer's outcome", record.outcome.otherOutcome, hashes),
-      ];
-    case "unfinished":
-      return [["unfinished", `${record.writerId}/${record.sequence}`]];
-    case "refusal-sum":
-    case "writer-start":
-    case "writer-stop":
-    case "epoch":
-      return [...headOf(item), ["says", oneLine(record)]];
-  }
-};
-
-/** The columns' rows under one list of labels, in the order in which they first come; a label that comes twice in one column gets a line each. */
-const align = (columns: readonly (readonly Row[])[]): string[][] => {
-  const numbered = columns.map((rows) => {
-    const seen = new Map<string, number>();
-    return rows.map(([label, value]) => {
-      const time = (seen.get(label) ?? 0) + 1;
-      seen.set(label, time);
-      return { key: `${label}\0${time}`, label, value };
-    });
-  });
-  const keys: string[] = [];
-  for (const rows of numbered) {
-    let at = 0;
-    for (const { key } of rows) {
-      const known = keys.indexOf(key);
-      if (known < 0) keys.splice(at, 0, key);
-      at = (known < 0 ? at : known) + 1;
-    }
-  }
-  return keys.map((key) => [
-    key.slice(0, key.indexOf("\0")),
-    ...numbered.map((rows) => rows.find((row) => row.key === key)?.value ?? "-"),
-  ]);
-};
-
-const printTable = (table: readonly (readonly string[])[]): void => {
-  const widths = (table[0] ?? []).map((_, column) =>
-    Math.max(...table.map((cells) => cells[column]?.length ?? 0)),
-  );
-  for (const cells of table) {
-    const padded = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0));
-    writeLine(padded.join("  ").trimEnd());
-  }
-};
-
 const notFound = async (id: string, folders: readonly string[]): Promise<CommandError> => {
   const notes: string[] = [];
   for (const folder of folders) {
@@ -213,5 +124,5 @@ export const show = (id: string, options: ShowOptions): Promise<void> =>
         rowsOf(item, personalOf(one, options.personal === true), hashes),
       ),
     ]);
-    printTable(align([...columns, ...missing]));
+    process.stdout.write(columnTable(align([...columns, ...missing])));
   });

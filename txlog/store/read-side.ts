@@ -253,6 +253,8 @@ export interface LogReader {
   entry(key: RecordKey): Promise<StoredEntry | undefined>;
   /** Entries by rising index, from `from` to before `to`, as far as they have arrived. */
   entries(epoch: number, from: number, to: number): AsyncGenerator<StoredEntry>;
+  /** The keyed hash by which a data subject is found, in hexadecimal: nobody without our key reads a value from it. */
+  subjectMark(subject: DataSubject): string;
   /** Opens the personal part of a record. @throws FormatError when secret, ciphertext and commitment do not belong together */
   personal(key: RecordKey, exchange: RecordedExchange): Promise<PersonalReading>;
   /** The tiles of an epoch (txlog/tree, TileReader). Rejects with RangeError for one that is not there. */

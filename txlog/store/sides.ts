@@ -14,6 +14,7 @@ import type { LogKeeper, LogReader, LogStatus } from "./read-side.js";
 import { retentions, setRetention } from "./retention.js";
 import type { Sealer } from "./sealer.js";
 import { search } from "./search.js";
+import { subjectHash } from "./subject-hash.js";
 import { peersWith, sharedWith, unproven } from "./with-peer.js";
 import type { Tables } from "./tables.js";
 import { sealedSize, tileReader } from "./tree-rows.js";
@@ -63,6 +64,7 @@ export const readerOf = (tables: Tables, parts: ReaderParts): LogReader => ({
   entry: (key) => entry(tables, key),
   entries: (epoch, from, to) => entries(tables, epoch, { from, to }),
   personal: (key, recorded) => personal(tables, key, recorded),
+  subjectMark: (subject) => subjectHash(parts.searchKey, subject).toString("hex"),
   tiles: (epoch) => tileReader(tables.db, { groupId: tables.groupId, epoch }),
   checkpointAt: (wanted) => checkpointAt(tables, wanted),
   proofFor: (epoch, index) => proofFor(tables, epoch, index),
