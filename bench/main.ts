@@ -56,7 +56,7 @@ const rounds = Number(values.rounds);
 if (bench === undefined || !(seconds > 0) || !(rounds >= 1)) {
   process.stderr.write(
     `npm run bench -- ${Object.keys(BENCHES).join("|")} [--seconds N] [--json FILE]\n` +
-      `  relay also: [--rounds N] [--cases NAME,…] [--pairs schakel,nginx,haproxy,go] [--cpu-prof DIR]\n`,
+      `  relay also: [--rounds N] [--cases NAME,…] [--pairs schakel,schakel-log-on,…,nginx,haproxy,go] [--cpu-prof DIR]\n`,
   );
   process.exit(2);
 }

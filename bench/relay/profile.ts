@@ -6,18 +6,19 @@ import { join } from "node:path";
 
 const folder = process.env["BENCH_PROFILE"] ?? "";
 const session = new Session();
-session.connect();
 let isRunning = false;
 
 const toggle = async (): Promise<void> => {
   if (!isRunning) {
     isRunning = true;
+    session.connect();
     await session.post("Profiler.enable");
     await session.post("Profiler.setSamplingInterval", { interval: 200 });
     return session.post("Profiler.start");
   }
   isRunning = false;
   const { profile } = await session.post("Profiler.stop");
+  session.disconnect();
   const file = readFileSync(join(folder, `next-${process.pid}`), "utf8");
   writeFileSync(join(folder, "unfinished"), JSON.stringify(profile));
   renameSync(join(folder, "unfinished"), join(folder, file));

@@ -26,7 +26,8 @@ export const WAYS: readonly Way[] = [
   { link: "http1", log: "off" },
 ];
 
-const serviceOf = ({ link, log }: Way): string => `${link}-log-${log}`;
+/** What a way is called: "schakel-log-on". */
+export const wayName = ({ link, log }: Way): string => `${link}-log-${log}`;
 
 /** Our running pairs and the group that they live in. */
 export class Schakel {
@@ -44,7 +45,7 @@ export class Schakel {
     const url = `http://127.0.0.1:${sourcePort}`;
     const network = await Network.prepare({
       sourceUrl: url,
-      services: Object.fromEntries(ways.map((way) => [serviceOf(way), url])),
+      services: Object.fromEntries(ways.map((way) => [wayName(way), url])),
       nodeFlags: (name) => [
         ...(/^(in|out)way-.*-log-off$/.test(name) ? ["--import", WITHOUT_LOG] : []),
         ...(/^(in|out)way-/.test(name) && profiles !== undefined ? ["--import", PROFILE] : []),
@@ -76,7 +77,7 @@ export class Schakel {
       network.startManager("consumer"),
     ]);
     await this.#offer();
-    for (const way of ways) await network.startInway(`inway-${serviceOf(way)}`, await freePort());
+    for (const way of ways) await network.startInway(`inway-${wayName(way)}`, await freePort());
     const consumer = await network.administrator("consumer");
     await until(
       "the managers to know each other",
@@ -100,7 +101,7 @@ export class Schakel {
 
   async #pair(way: Way, tls: ClientTls): Promise<Pair> {
     const { network } = this;
-    const service = serviceOf(way);
+    const service = wayName(way);
     const link = way.link === "schakel" ? "require" : "off";
     const name = `outway-${service}`;
     const outway = await network.startOutway(name, 0, ["--link", link]);
