@@ -4,7 +4,7 @@ import type { Bundle } from "../certs/bundle.js";
 import type { JwsSigner } from "../contracts/jws.js";
 import { openDatabase } from "../core/database.js";
 import { signKeyStatement } from "../txlog/tree/key-statement.js";
-import { LogStore, type LogStoreOptions } from "../txlog/store/log-store.js";
+import { LogStore, type Witnesses } from "../txlog/store/log-store.js";
 import type { LogSchema } from "../txlog/store/schema.js";
 import type { ManagerSettings } from "./settings.js";
 import type { Sources, Surroundings } from "./state.js";
@@ -24,7 +24,7 @@ export const openLogStore = async (
   { data }: ManagerSettings,
   { groups, bundles, own }: Sources,
   { log, lifecycle, clock }: Surroundings,
-  witnesses: LogStoreOptions["witnesses"],
+  witnesses: Witnesses,
 ): Promise<LogStore> => {
   const db = openDatabase<LogSchema>(join(data, "log.db"), { secureDelete: true });
   lifecycle.onStop("log's database", () => db.destroy());

@@ -106,6 +106,8 @@ const exposeHealth = async (
     problem: () =>
       expired("the internal certificate", source.current.chain[0]?.validToDate, clock.now()),
   });
+  health.addCheck({ name: "transaction log", problem: () => state.logStore.sealer.problem });
+  health.addWarning({ name: "witnesses", problem: () => state.logStore.warning() });
   health.addWarning({
     name: "revocation lists",
     problem: () =>
@@ -122,6 +124,8 @@ const exposeHealth = async (
     components: () => internal.components.list(),
     peerConnections: () => fsc.server.connections,
     revocationProblems: () => parts.lists.problems().length,
+    log: () => state.logStore.reader.status(),
+    now: () => clock.now(),
   });
   const address = await serveHealth(health, settings.healthListen, lifecycle);
   log.info({ address: formatAddress(address) }, "health listening");

@@ -36,7 +36,6 @@ export const openStore = async (
   const store = await LogStore.open({
     ...{ db, folder, groupId: GROUP, peerId: OWN_PEER, clock: systemClock, log },
     sign: (statement) => Promise.resolve(JSON.stringify(statement)),
-    witnesses: () => Promise.resolve([]),
     ...options,
   });
   return {

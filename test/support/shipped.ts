@@ -20,7 +20,8 @@ export class ShippingWriter {
 
   constructor(
     private readonly now: () => number = Date.now,
-    private readonly groupId = GROUP,
+    readonly groupId = GROUP,
+    readonly name = "one",
   ) {}
 
   /** Adds an intent. */

@@ -1,4 +1,5 @@
 // Asks witnesses to co-sign our newest checkpoint, and learns from them when our database was rolled back.
+import type { Clock } from "../../core/clock.js";
 import type { Log } from "../../core/log.js";
 import { repeat, type Backoff } from "../../core/retry.js";
 import { addSignatures } from "../tree/checkpoint.js";
@@ -11,6 +12,8 @@ import type { Sealer } from "./sealer.js";
 import { checkpointRow, currentEpoch, tileReader, withCosignatures } from "./tree-rows.js";
 
 const BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+/** How long a checkpoint may be without a witness before that is worth a warning. */
+const WITNESS_LIMIT_MS = 15 * 60_000;
 
 /** What a witness answered. */
 export type WitnessReply =
@@ -39,6 +42,7 @@ export interface CosignerParts {
   /** Who is asked; may change. */
   readonly witnesses: () => Promise<readonly WitnessContact[]>;
   readonly intervalMs: number;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -51,7 +55,23 @@ export class Cosigner {
   /** Witnesses that have co-signed since the start: what they say of our past later is not so. */
   readonly #trusting = new Set<string>();
 
+  /** Since when the log has gone on without a witness, on the monotonic clock. */
+  #aloneSince: number | undefined;
+
   constructor(private readonly parts: CosignerParts) {}
+
+  /** That no witness has seen the newest checkpoint for too long; undefined when all is well. */
+  warning(): string | undefined {
+    const { sealer, clock } = this.parts;
+    const { size = 0, witnessedSize = 0 } = sealer.head ?? {};
+    if (size <= witnessedSize) this.#aloneSince = undefined;
+    else this.#aloneSince ??= clock.monotonic();
+    if (this.#aloneSince === undefined) return undefined;
+    const alone = clock.monotonic() - this.#aloneSince;
+    return alone <= WITNESS_LIMIT_MS
+      ? undefined
+      : `no witness has co-signed the log for ${Math.floor(alone / 60_000)} minutes`;
+  }
 
   /** Begins to ask. */
   start(): void {
@@ -59,6 +79,7 @@ export class Cosigner {
       backoff: BACKOFF,
       turn: async () => {
         await this.ask();
+        this.warning();
         return this.parts.intervalMs;
       },
       failed: (error) => this.parts.log.warn({ err: error }, "witnesses could not be asked"),

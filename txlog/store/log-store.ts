@@ -27,6 +27,9 @@ const WITNESS_INTERVAL_MS = 10_000;
 /** How long sealing waits at the start for what witnesses know. */
 const WITNESS_START_MS = 2_000;
 
+/** Who co-signs our checkpoints now. */
+export type Witnesses = () => Promise<readonly WitnessContact[]>;
+
 /** What the store stands on. */
 export interface LogStoreOptions {
   /** Opened with secure delete; whoever opened it ends it, after the store has stopped. */
@@ -38,8 +41,8 @@ export interface LogStoreOptions {
   readonly peerId: string;
   /** Signs a statement about a key with our peer's certificate. */
   readonly sign: (statement: KeyStatement) => Promise<string>;
-  /** Who co-signs our checkpoints now. */
-  readonly witnesses: () => Promise<readonly WitnessContact[]>;
+  /** Nobody unless given. */
+  readonly witnesses?: Witnesses;
   readonly witnessIntervalMs?: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -85,7 +88,7 @@ export class LogStore {
     readonly keys: LogKeys,
     searchKey: Buffer,
   ) {
-    const { db, groupId, peerId, clock, log, folder, witnesses } = options;
+    const { db, groupId, peerId, clock, log, folder } = options;
     this.#tables = { db, groupId, writers: new WriterNames(db, groupId) };
     this.ingest = new Ingest({ db, groupId, peerId, log }, searchKey);
     const holder = randomUUID();
@@ -98,7 +101,8 @@ export class LogStore {
     });
     const { sealer, ingest } = this;
     const intervalMs = options.witnessIntervalMs ?? WITNESS_INTERVAL_MS;
-    this.#cosigner = new Cosigner({ db, groupId, sealer, witnesses, intervalMs, log });
+    const witnesses: Witnesses = options.witnesses ?? (() => Promise.resolve([]));
+    this.#cosigner = new Cosigner({ db, groupId, sealer, witnesses, intervalMs, clock, log });
     this.reader = readerOf(this.#tables, { searchKey, ownPeer: peerId, sealer });
     this.keeper = keeperOf(this.#tables, { searchKey, sealer, ingest, clock });
     this.witnessed = new WitnessRows(db, groupId);
@@ -130,9 +134,14 @@ export class LogStore {
     });
   }
 
-  /** Asks every witness once about the newest checkpoint. */
+  /** Asks the witnesses once about the newest checkpoint. */
   cosign(): Promise<void> {
     return this.#cosigner.ask();
+  }
+
+  /** What an operator should look at: that nobody has co-signed for too long. Undefined when all is well. */
+  warning(): string | undefined {
+    return this.#cosigner.warning();
   }
 
   /** Calls back with each new checkpoint, which has no co-signatures yet. Returns the function that ends that. */
