@@ -149,7 +149,7 @@ export class ResultSigning {
 
   async #checkOwnCheckpoint(text: string): Promise<void> {
     if (text === "") return;
-    const { groups, own, reader } = this.parts;
+    const { groups, own } = this.parts;
     const { origin, size, root }: Checkpoint = parseCheckpoint(text);
     const epoch = epochOf(origin, logOrigin(groups.current.id, own));
     if (await this.#isOurs(epoch, { origin, size, root })) return;
