@@ -146,6 +146,20 @@ export const choice = <const W extends readonly string[]>(
     about,
   );
 
+const parseList = (t: string): readonly string[] | undefined => {
+  const items = t === "" ? [] : t.split(",");
+  return items.every((item) => /^[^\s\p{Cc}]{1,255}$/u.test(item)) ? items : undefined;
+};
+
+/** Words of 1 to 255 characters without spaces, separated by commas; may be none. */
+export const list = (form: string, about: About): Setting<readonly string[]> =>
+  make(
+    `${form},…`,
+    "words of 1 to 255 characters without spaces, separated by commas",
+    parseList,
+    about,
+  );
+
 /** On or off: a flag without a value, or true/false in the environment. Off unless given. */
 export const toggle = (text: string): Setting<boolean> =>
   make("", "true or false", (t) => (t === "true" ? true : t === "false" ? false : undefined), {

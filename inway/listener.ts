@@ -7,6 +7,7 @@ import { admit, serverTls } from "../certs/tls.js";
 import type { Address } from "../core/address.js";
 import type { Log } from "../core/log.js";
 import { serveTls, type TlsListener } from "../core/tls-server.js";
+import { LINK_PROTOCOL } from "../relay/link-frames.js";
 import type { Relay } from "../relay/relay.js";
 import type { PeerLimits } from "./peer-limits.js";
 
@@ -53,7 +54,8 @@ export const listenForPeers = (options: InwayListening): Promise<TlsListener> =>
   const { groups, bundles, relay, ready, peerLimits, log } = options;
   return serveTls<PeerIdentity>({
     address: options.address,
-    tls: () => serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, "http/1.1"]),
+    tls: () =>
+      serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, LINK_PROTOCOL, "http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
     connected: (socket, peer) => {
       const leave = peerLimits.connection(peer.peerId);
@@ -63,6 +65,7 @@ export const listenForPeers = (options: InwayListening): Promise<TlsListener> =>
       }
       socket.once("close", leave);
       if (socket.alpnProtocol === PROBE_PROTOCOL) answerProbe(socket, ready());
+      else if (socket.alpnProtocol === LINK_PROTOCOL) relay.acceptLink(socket, peer);
       else relay.accept(socket, peer);
     },
     connectionsMax: options.connectionsMax,

@@ -29,12 +29,10 @@ const LEASE_MS = 15 * 60_000;
 /** The transaction log as the manager has it. */
 export interface LogSide {
   readonly store: LogStore;
-  /** Who co-signs our checkpoints. */
-  readonly witnesses: Witnesses;
   readonly reconciliation: Reconciliation;
   readonly nightly: Nightly;
   readonly others: OtherLogs;
-  /** The way to the logs of others. */
+  /** Asks other managers about their logs. */
   readonly logs: LogClient;
   /** What other peers are answered. */
   readonly answers: LogHandlers & WitnessHandlers;
@@ -100,10 +98,17 @@ export const openLogSide = async (
   const policy = () => policyOf(settings, sources);
   const logs = openLogClient({ groups, bundles, policy, ownAddress: settings.address, clock, log });
   const named = witnessesNamed(settings.witnesses, groups.current.peerIdRule);
-  const store = await openLogStore(settings, sources, surroundings);
+  // Witnesses are found with what stands on the store.
+  const late: { witnesses?: Witnesses } = {};
+  const store = await openLogStore(
+    settings,
+    sources,
+    surroundings,
+    () => late.witnesses?.contacts() ?? Promise.resolve([]),
+  );
   const { reader, keeper, witnessed: seen } = store;
   const others = new OtherLogs({ groups, peers, book, client, logs, seen, clock });
-  const witnesses = new Witnesses({
+  late.witnesses = new Witnesses({
     ...{
       own,
       others,
@@ -123,5 +128,5 @@ export const openLogSide = async (
   const peerIdRule = () => groups.current.peerIdRule;
   const nightly = new Nightly({ own, peerIdRule, reader, reconciliation, lease, clock, log });
   const answers = answersOf(store, others, signing, { groups, clock });
-  return { store, witnesses, reconciliation, nightly, others, logs, answers };
+  return { store, reconciliation, nightly, others, logs, answers };
 };

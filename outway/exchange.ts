@@ -7,6 +7,7 @@ import type { GrantUser, RunningGrant, RunningGrants } from "../component/runnin
 import type { StateSource } from "../component/state-source.js";
 import type { Address } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
+import { bearerHeader } from "../contracts/token-check.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
 import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
@@ -266,7 +267,6 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     const { transactionId, located, intent, given, bundle, signal } = recorded;
     const known: InwayHeaders = {
       transactionId,
-      token: given.text,
       self: bundle.identity.peerId,
       provider: located.peerId,
       receipt: intent.leafHash,
@@ -279,6 +279,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
         method: exchange.request.method,
         target: recorded.path,
         headers: towardsInway(recorded.headers, known, inwayHost(address)),
+        token: bearerHeader(given.text),
       },
       rewriteResponse: (head) => {
         otherReceipt = receiptOf(head.headers);

@@ -1,6 +1,5 @@
 // The headers of an exchange as they leave the outway: towards the inway, and back (docs/headers.md).
 import { randomBytes } from "node:crypto";
-import { bearerHeader } from "../contracts/token-check.js";
 import {
   HEADER,
   comparableName,
@@ -16,8 +15,6 @@ import { headerValues, withoutHeaders, type HeaderLines } from "../relay/message
 /** What the outway knows when it writes the headers towards the inway. */
 export interface InwayHeaders {
   readonly transactionId: TransactionId;
-  /** The access token for the inway. */
-  readonly token: string;
   /** Our own peer's id and the provider's: what the client says of its user stays within one organisation. */
   readonly self: PeerId;
   readonly provider: PeerId;
@@ -38,7 +35,7 @@ export const withTrace = (headers: HeaderLines): HeaderLines =>
     ? headers
     : [...headers, [HEADER.traceparent, newTraceparent()]];
 
-/** The request's headers as an inway gets them: first hop-by-hop out, then ours out, then ours set. Host is the inway's name. */
+/** The request's headers as an inway gets them, but for the token, which goes its own way: first hop-by-hop out, then ours out, then ours set. Host is the inway's name. */
 export const towardsInway = (
   received: HeaderLines,
   known: InwayHeaders,
@@ -55,7 +52,6 @@ export const towardsInway = (
       (isOfUser(name) && known.provider !== known.self),
   ),
   [HEADER.transactionId, known.transactionId],
-  [HEADER.authorization, bearerHeader(known.token)],
   [HEADER.receipt, known.receipt.toString("base64url")],
 ];
 

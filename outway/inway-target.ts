@@ -1,5 +1,6 @@
 // An inway of another organisation as a target of the relay: dialled once, checked before the first byte.
-import type { TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import type { Bundle } from "../certs/bundle.js";
 import type { Group } from "../certs/group.js";
 import { checkOpenPeer, clientTls } from "../certs/tls.js";
@@ -8,6 +9,8 @@ import { dial, type DialPolicy } from "../core/dial.js";
 import type { Log } from "../core/log.js";
 import type { PeerId } from "../core/names.js";
 import type { Target } from "../relay/exchange.js";
+import { LINK_PROTOCOL } from "../relay/link-frames.js";
+import { LinkRequired, type LinkMode, type LinkPolicy } from "./link-policy.js";
 import type { InwayPicker } from "./pick.js";
 
 /** How long reaching an inway and its answer may take, in milliseconds. */
@@ -52,6 +55,7 @@ export interface InwayDialling {
   readonly timeouts: InwayTimeouts;
   readonly picker: InwayPicker;
   readonly connections: InwayConnections;
+  readonly linkPolicy: LinkPolicy;
 }
 
 /** A connection during whose handshake the group changed is among no open ones yet. Throws the PeerMismatch. */
@@ -61,6 +65,31 @@ const endIfRefused = (socket: TLSSocket, group: Group, expected: ExpectedInway):
   socket.on("error", () => undefined);
   socket.destroy();
   throw refusal;
+};
+
+const HTTP_PROTOCOL = "http/1.1";
+
+/** Whether a connection speaks the link: its handshake has agreed on it. */
+const isLink = (connection: Duplex): boolean =>
+  connection instanceof TLSSocket && connection.alpnProtocol === LINK_PROTOCOL;
+
+interface Dialled {
+  readonly address: Address;
+  readonly mode: LinkMode;
+  readonly policy: LinkPolicy;
+}
+
+/** Looks at what an inway has agreed to. @throws LinkRequired when it must be the link and is not */
+const checkLink = (socket: TLSSocket, dialled: Dialled): void => {
+  const { address, mode, policy } = dialled;
+  if (isLink(socket)) {
+    policy.spoke(address);
+  } else if (mode === "require") {
+    socket.on("error", () => undefined).destroy();
+    throw new LinkRequired(address);
+  } else if (mode === "prefer") {
+    policy.fellBack(address);
+  }
 };
 
 const generations = new WeakMap<Group, number>();
@@ -81,9 +110,12 @@ const generationOf = (group: Group): number => {
 export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDialling): Target => {
   const group = parts.group();
   const bundle = parts.bundle();
-  const { timeouts, picker, connections } = parts;
+  const { timeouts, picker, connections, linkPolicy: policy } = parts;
+  const mode = policy.modeFor(provider);
+  const alpn = mode === "off" ? [HTTP_PROTOCOL] : [LINK_PROTOCOL, HTTP_PROTOCOL];
   const expected = { peerId: provider, host: address.host };
   return {
+    ...(mode === "off" ? {} : { isLink }),
     key: JSON.stringify([
       group.id,
       generationOf(group),
@@ -100,10 +132,11 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
         const socket = await dial({
           address,
           policy: parts.policy(),
-          tls: clientTls(bundle, dialled, { peerId: provider, alpn: ["http/1.1"] }),
+          tls: clientTls(bundle, dialled, { peerId: provider, alpn }),
           timeoutMs: timeouts.connectTimeout,
         });
         if (parts.group() !== dialled) endIfRefused(socket, parts.group(), expected);
+        checkLink(socket, { address, mode, policy });
         picker.connected(address, performance.now() - started);
         connections.opened(socket, expected);
         return socket;

@@ -29,6 +29,7 @@ import type { Connected } from "./clients.js";
 import { OutwayExchanges } from "./exchange.js";
 import { InwayConnections } from "./inway-target.js";
 import { listenForClients } from "./listener.js";
+import { LinkPolicy } from "./link-policy.js";
 import { runningRefusal } from "./permit.js";
 import { InwayPicker } from "./pick.js";
 import type { OutwaySettings } from "./settings.js";
@@ -186,6 +187,7 @@ const createRelay = (
     clock,
     picker: new InwayPicker(clock),
     connections,
+    linkPolicy: new LinkPolicy(settings, log),
     transactionLog: data.transactionLog,
     metrics: new ExchangeMetrics(data.health.registry, exchangesRunning),
     log,

@@ -62,6 +62,14 @@ export const OUTWAY_SETTINGS = {
     text: "How many connections may be open at once.",
     default: "10000",
   }),
+  link: setting.choice(["prefer", "require", "off"], {
+    text: "Whether exchanges go to inways over Schakel's own link: where the inway speaks it, only over it, or never.",
+    default: "prefer",
+  }),
+  linkRequire: setting.list("PEER_ID", {
+    text: "Peers whose inways are only reached over the link, whatever --link says.",
+    default: "",
+  }),
   keepForwarded: setting.toggle("Pass Forwarded, Via and X-Forwarded-* headers of clients on."),
   allowPrivateAddresses: setting.toggle(
     "Let inways and the directory have loopback or private addresses.",

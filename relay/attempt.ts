@@ -1,60 +1,53 @@
 // One attempt at forwarding an exchange over one connection to its target: the request's body on its way
 // there and the response on its way back, each at the pace of the slower side.
-import { request as clientRequest, type ClientRequest, type IncomingMessage } from "node:http";
-import { SchakelError, toSchakelError } from "../core/errors.js";
+import { SchakelError } from "../core/errors.js";
 import type { ClientSide } from "./client-side.js";
+import { follow, unfollow } from "./cut-off.js";
 import { Deadline } from "./deadline.js";
 import { ForwardError, type ForwardFailure, type ForwardOrder, type Outcome } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
 import type { RelayLimits } from "./limits.js";
-import { headerValues, linesOf, pairsOf, withoutHeaders, type HeaderLines } from "./message.js";
-import type { TargetConnection } from "./pool.js";
-import { requestLines } from "./request-lines.js";
-import { checkTrailers, type AcceptedRequest } from "./strict-request.js";
-import { acceptResponse, MalformedResponse } from "./strict-response.js";
-import { linesProblem, trailersProblem, type Framing } from "./strict.js";
+import { headerValues, withoutHeaders, type HeaderLines } from "./message.js";
+import { headToTarget } from "./request-lines.js";
+import { MalformedResponse, type ScannedResponse } from "./scan-response.js";
+import type { ResponseSink, TargetSide } from "./target-connection.js";
 
 /** What an attempt stands on. */
 export interface AttemptParts {
   readonly client: ClientSide;
-  readonly accepted: AcceptedRequest;
   readonly order: ForwardOrder;
-  readonly connection: TargetConnection;
+  readonly connection: TargetSide;
   readonly limits: RelayLimits;
-  /** Takes the connection back once the exchange over it is complete. */
-  readonly release: (connection: TargetConnection) => void;
 }
 
-const EMPTY = Buffer.alloc(0);
-
-const hasBody = (framing: Framing): boolean =>
-  framing.kind === "chunked" || (framing.kind === "length" && framing.bytes > 0);
-
 /** Use once: `run`. */
-export class Attempt {
+export class Attempt implements ResponseSink {
   readonly #parts: AttemptParts;
   readonly #startedAt = performance.now();
   #resolve: (outcome: Outcome) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   #settled = false;
-  #sending: ClientRequest | undefined;
+  readonly #hasBody: boolean;
   #requestEnded = false;
   #targetFull = false;
   #clientFull = false;
   #mayContinue: boolean;
   #interims = 0;
-  #response: IncomingMessage | undefined;
+  #responding = false;
   #responseEnded = false;
+  #released = false;
   #status = 0;
   #deadline: Deadline | undefined;
-  #stopDrain: () => void = () => undefined;
-  readonly #clientFailed = (): void => this.#failClient();
   readonly #cutOff = (): void => this.#cut();
 
   constructor(parts: AttemptParts) {
     this.#parts = parts;
+    const { request } = parts.client;
+    const { framing } = request;
+    this.#hasBody = framing.kind === "chunked" || (framing.kind === "length" && framing.bytes > 0);
     // With Expect the client may wait for the target's word before it sends its body.
-    this.#mayContinue = headerValues(parts.order.head.headers, "expect").length === 0;
+    this.#mayContinue =
+      !request.says.expects || headerValues(parts.order.head.headers, "expect").length === 0;
   }
 
   /**
@@ -68,18 +61,28 @@ export class Attempt {
       this.#resolve = resolve;
       this.#reject = reject;
       const { client, order } = this.#parts;
-      client.signal.addEventListener("abort", this.#clientFailed);
-      order.signal?.addEventListener("abort", this.#cutOff);
-      if (client.signal.aborted) this.#failClient();
-      else if (order.signal?.aborted === true) this.#cut();
-      else this.#start();
+      client.onFailure(() => this.#failClient());
+      if (client.broken) {
+        this.#failClient();
+      } else if (order.signal?.aborted === true) {
+        this.#cut();
+      } else {
+        if (order.signal !== undefined) follow(order.signal, this.#cutOff);
+        this.#start();
+      }
     });
   }
 
   #start(): void {
-    const { client, accepted, order, connection } = this.#parts;
+    const { client, order, connection } = this.#parts;
+    const { request } = client;
     try {
-      this.#sending = this.#open();
+      const { method, token } = order.head;
+      const beside = token !== undefined && connection.takesToken(token);
+      const head = headToTarget(order.head, request, beside ? undefined : token);
+      const chunked = request.framing.kind === "chunked";
+      const ends = !this.#hasBody;
+      connection.send({ method, head, chunked, ends, token: beside ? token : undefined }, this);
     } catch (error) {
       // The order's own head cannot be sent: a mistake of the caller.
       this.#settle(() => this.#reject(error));
@@ -89,174 +92,135 @@ export class Attempt {
       () => this.#limitMs(),
       () => this.#expired(),
     );
-    this.#stopDrain = client.onDrain(() => this.#clientDrained());
-    const sending = this.#sending;
-    sending.on("socket", () => connection.listen());
-    sending.on("error", (error) => this.#failTarget("broken", error));
-    sending.on("information", ({ statusCode, rawHeaders }) =>
-      this.#passInterim(statusCode, linesOf(rawHeaders)),
-    );
-    sending.on("upgrade", (_response, socket) => {
-      socket.destroy();
-      this.#failTarget("malformed", new MalformedResponse("status 101 was not asked for"));
-    });
-    sending.on("response", (response) => this.#begin(response));
-    sending.on("drain", () => {
-      this.#targetFull = false;
-      this.#deadline?.restart();
-      if (!this.#settled) client.request.resume();
-    });
-    if (hasBody(accepted.framing)) this.#sendBody(sending, order);
-    else this.#endRequest();
-  }
-
-  #open(): ClientRequest {
-    const { accepted, order, connection, limits } = this.#parts;
-    const sending = clientRequest({
-      method: order.head.method,
-      path: order.head.target,
-      headers: requestLines(order.head.headers, accepted),
-      setHost: false,
-      setDefaultHeaders: false,
-      maxHeaderSize: limits.headBytesMax,
-      createConnection: () => connection.socket,
-    });
-    // node:http takes a connection that was handed to it for one to be closed, and drops header lines over
-    // a number of its own; both are decided here.
-    sending.shouldKeepAlive = true;
-    sending.maxHeadersCount = 0;
-    connection.socket.once("free", () => {
-      if (this.#requestEnded) this.#parts.release(connection);
-      else connection.socket.destroy();
-    });
-    return sending;
-  }
-
-  #sendBody(sending: ClientRequest, order: ForwardOrder): void {
-    const { client, limits } = this.#parts;
-    const { request } = client;
-    // Sends the head now; the body may be long in coming.
-    sending.write(EMPTY);
-    request.on("data", (chunk: Buffer) => {
-      client.requestBytes += chunk.length;
-      this.#deadline?.progress();
-      if (this.#settled || sending.write(chunk)) return;
-      this.#targetFull = true;
-      request.pause();
-    });
-    request.on("end", () => {
-      if (this.#settled) return;
-      try {
-        checkTrailers(request, limits);
-      } catch (error) {
-        client.fail(toSchakelError(error));
-        return;
-      }
-      const kept = this.#passing(linesOf(request.rawTrailers), order);
-      if (kept.length > 0) sending.addTrailers(pairsOf(kept));
+    client.onDrain(() => this.#clientDrained());
+    if (!this.#hasBody) {
       this.#endRequest();
+      return;
+    }
+    client.readBody({
+      bodyPiece: (piece) => this.#sendPiece(piece),
+      bodyEnd: (trailers) => this.#sendEnd(trailers),
     });
+  }
+
+  #sendPiece(piece: Buffer): void {
+    const { client, connection } = this.#parts;
+    client.requestBytes += piece.length;
+    if (this.#settled) return;
+    this.#deadline?.progress();
+    if (connection.write(piece)) return;
+    this.#targetFull = true;
+    client.pauseBody();
+  }
+
+  #sendEnd(trailers: HeaderLines): void {
+    if (this.#settled) return;
+    this.#parts.connection.end(this.#passing(trailers));
+    this.#endRequest();
   }
 
   #endRequest(): void {
     this.#requestEnded = true;
-    this.#sending?.end();
     this.#deadline?.restart();
+    this.#releaseWhenOver();
   }
 
-  #passing(lines: HeaderLines, order: ForwardOrder): HeaderLines {
+  #passing(lines: HeaderLines): HeaderLines {
+    if (lines.length === 0) return lines;
+    const { order } = this.#parts;
     return withoutHeaders(
       endToEnd(lines),
       (name) => name === "trailer" || !order.keepTrailer(name),
     );
   }
 
-  #passInterim(status: number, headers: HeaderLines): void {
-    const { client, limits, order } = this.#parts;
+  /** The target has taken what was written. */
+  drained(): void {
+    if (!this.#targetFull) return;
+    this.#targetFull = false;
+    this.#deadline?.restart();
+    if (!this.#settled) this.#parts.client.resumeBody();
+  }
+
+  /** An interim response has come. */
+  interim({ status, headers }: ScannedResponse): void {
+    const { client, limits } = this.#parts;
+    if (this.#settled) return;
     this.#interims += 1;
-    const problem =
-      this.#interims > limits.interimMax ? "too many interim responses" : linesProblem(headers);
-    if (problem !== undefined) {
-      this.#failTarget("malformed", new MalformedResponse(problem));
+    if (this.#interims > limits.interimMax) {
+      this.failed("malformed", new MalformedResponse("too many interim responses"));
       return;
     }
     this.#mayContinue = true;
     this.#deadline?.restart();
-    client.interim(status, this.#passing(headers, order));
+    client.interim(status, this.#passing(headers));
   }
 
-  #begin(response: IncomingMessage): void {
-    const { client, accepted, order, connection, limits } = this.#parts;
-    // A response that comes after the end of this attempt is read by nobody.
+  /** The head of the final response has come. */
+  begin(response: ScannedResponse): void {
+    const { client, order } = this.#parts;
     if (this.#settled) return;
-    this.#response = response;
-    connection.responding(response);
-    let framing: Framing;
+    this.#responding = true;
+    const { status, reason, framing } = response;
     try {
-      const found = acceptResponse(response, accepted.head.method, limits);
-      framing = found.framing;
-      const head = order.rewriteResponse({ ...found.head, headers: endToEnd(found.head.headers) });
+      const head = order.rewriteResponse({ status, reason, headers: endToEnd(response.headers) });
       client.begin(head, framing);
       this.#status = head.status;
     } catch (error) {
-      if (error instanceof MalformedResponse) this.#failTarget("malformed", error);
-      else this.#settle(() => this.#reject(error));
+      this.#settle(() => this.#reject(error));
       return;
     }
     this.#deadline?.restart();
-    this.#passBody(response);
   }
 
-  #passBody(response: IncomingMessage): void {
-    const { client, order, limits } = this.#parts;
-    response.on("data", (chunk: Buffer) => {
-      this.#deadline?.progress();
-      if (this.#settled || client.write(chunk)) return;
-      this.#clientFull = true;
-      response.pause();
-    });
-    response.on("end", () => {
-      if (this.#settled || !response.complete) return;
-      const trailers = linesOf(response.rawTrailers);
-      const problem = trailersProblem(trailers, limits);
-      if (problem !== undefined) {
-        this.#failTarget("malformed", new MalformedResponse(problem));
-        return;
-      }
-      this.#responseEnded = true;
-      this.#deadline?.restart();
-      client.end(this.#passing(trailers, order), () => this.#complete());
-    });
-    for (const event of ["error", "close"]) {
-      response.on(event, () => {
-        if (!response.complete) this.#failTarget("broken", undefined);
-      });
-    }
+  /** A piece of the response's body has come. */
+  bodyPiece(piece: Buffer): void {
+    if (this.#settled) return;
+    this.#deadline?.progress();
+    const { client, connection } = this.#parts;
+    if (client.write(piece) || this.#clientFull) return;
+    this.#clientFull = true;
+    connection.pause();
+  }
+
+  /** The response has come to its end. */
+  bodyEnd(trailers: HeaderLines): void {
+    if (this.#settled) return;
+    this.#responseEnded = true;
+    this.#deadline?.restart();
+    this.#releaseWhenOver();
+    this.#parts.client.end(this.#passing(trailers), () => this.#complete());
+  }
+
+  #releaseWhenOver(): void {
+    if (!this.#requestEnded || !this.#responseEnded || this.#released) return;
+    this.#released = true;
+    this.#parts.connection.release();
   }
 
   #clientDrained(): void {
     if (!this.#clientFull) return;
     this.#clientFull = false;
     this.#deadline?.restart();
-    this.#response?.resume();
+    if (!this.#released) this.#parts.connection.resume();
   }
 
   /** Who has to move next. */
   #waitsForClient(): boolean {
-    if (this.#response !== undefined) return this.#clientFull || this.#responseEnded;
+    if (this.#responding) return this.#clientFull || this.#responseEnded;
     return !this.#requestEnded && !this.#targetFull && this.#mayContinue;
   }
 
   #limitMs(): number {
     const { order, limits } = this.#parts;
-    if (this.#response !== undefined) return order.target.idleTimeoutMs;
+    if (this.#responding) return order.target.idleTimeoutMs;
     return this.#waitsForClient() ? limits.bodyIdleTimeoutMs : order.target.answerTimeoutMs;
   }
 
   #expired(): void {
     const { client } = this.#parts;
     if (!this.#waitsForClient()) {
-      this.#failTarget("answer-timeout", undefined);
+      this.failed("answer-timeout", undefined);
     } else if (client.begun) {
       this.#failClient();
     } else {
@@ -266,26 +230,13 @@ export class Attempt {
   }
 
   #failClient(): void {
-    const { client } = this.#parts;
-    this.#fail("client-aborted", client.problem, "client-aborted");
+    this.#fail("client-aborted", this.#parts.client.problem, "client-aborted");
   }
 
-  #failTarget(kind: ForwardFailure, cause: unknown): void {
+  /** The target, or the connection to it, has failed. */
+  failed(kind: ForwardFailure, cause: unknown): void {
     // What comes after the last byte of the response no longer concerns this exchange.
-    if (this.#responseEnded || (this.#response?.complete === true && kind === "broken")) return;
-    const parserRefused =
-      cause instanceof Error && "code" in cause && String(cause.code).startsWith("HPE_");
-    this.#passArrived();
-    this.#fail(parserRefused ? "malformed" : kind, cause, "target-aborted");
-  }
-
-  /** Passes on what came before the target failed: the parser reports a bad chunk ahead of the good ones that came with it. */
-  #passArrived(): void {
-    const response = this.#response;
-    const { client } = this.#parts;
-    if (this.#settled || response === undefined || !client.begun) return;
-    while (response.read() !== null);
-    client.flush();
+    if (!this.#responseEnded) this.#fail(kind, cause, "target-aborted");
   }
 
   /** The order's signal has aborted. */
@@ -296,13 +247,13 @@ export class Attempt {
   }
 
   #fail(kind: ForwardFailure, cause: unknown, result: "client-aborted" | "target-aborted"): void {
-    const { client, accepted, connection } = this.#parts;
+    const { client, connection } = this.#parts;
     this.#settle(() => {
       if (client.begun) {
         client.cut();
         this.#resolve(this.#outcome(result));
       } else {
-        const nothingSent = !connection.written && !hasBody(accepted.framing);
+        const nothingSent = !connection.written && !this.#hasBody;
         const { requestBytes } = client;
         this.#reject(new ForwardError(kind, { nothingSent, requestBytes, cause }));
       }
@@ -318,19 +269,16 @@ export class Attempt {
     this.#settled = true;
     const { client, connection, order } = this.#parts;
     this.#deadline?.stop();
-    this.#stopDrain();
-    client.signal.removeEventListener("abort", this.#clientFailed);
-    order.signal?.removeEventListener("abort", this.#cutOff);
+    client.onDrain(undefined);
+    client.onFailure(undefined);
+    if (order.signal !== undefined) unfollow(order.signal, this.#cutOff);
     how();
     // Whatever is not finished over this connection never will be.
-    if (!this.#responseEnded || !this.#requestEnded) {
-      this.#sending?.destroy();
-      connection.socket.destroy();
-    }
+    if (!this.#released) connection.destroy();
   }
 
   #outcome(result: Outcome["result"]): Outcome {
-    const { client } = this.#parts;
+    const { client, connection } = this.#parts;
     const now = performance.now();
     return {
       result,
@@ -341,7 +289,7 @@ export class Attempt {
         total: Math.round((now - client.receivedAt) * 1000),
         target: Math.round((now - this.#startedAt) * 1000),
       },
-      link: "http1",
+      link: connection.link,
     };
   }
 }

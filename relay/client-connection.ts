@@ -1,22 +1,19 @@
 // One connection of a client: its requests strictly one after the other, refusals included, and an end
 // that lets the client read the last answer.
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { setImmediate } from "node:timers/promises";
 import { SchakelError, toSchakelError } from "../core/errors.js";
-import { parserProblem } from "../core/parser-problem.js";
-import { ClientSide } from "./client-side.js";
+import { ClientMessage, type ClientWire } from "./client-message.js";
 import type { Answer, ExchangeHandler } from "./exchange.js";
+import { HeadReader } from "./head-reader.js";
 import { endToEnd } from "./hop-by-hop.js";
 import type { RequestHead } from "./message.js";
+import { BodyReader, MalformedBody } from "./scan-body.js";
+import { RefusedHead, scanRequest, type FoundRequest } from "./scan-request.js";
 import { ServedExchange, type Shared } from "./served-exchange.js";
-import {
-  acceptRequest,
-  checkTrailers,
-  uncheckedHead,
-  type AcceptedRequest,
-} from "./strict-request.js";
+import { responseBytes } from "./write-head.js";
+import { Writer } from "./writer.js";
 
 /** What all connections of a relay share. */
 export interface Served<C> extends Shared {
@@ -30,28 +27,36 @@ export interface Served<C> extends Shared {
 /** What no request could be made of. */
 interface Unreadable {
   readonly problem: SchakelError;
-  readonly head?: Partial<RequestHead>;
+  readonly head?: Partial<RequestHead> | undefined;
 }
 
-// node:http keeps each of them, with its head, as long as the connection lives.
-const IGNORED_MAX = 256;
+const EMPTY = Buffer.alloc(0);
+/** So much is taken in of what waits for the exchange ahead of it; more is left to the system. */
+const WAITING_MAX = 64 * 1024;
+/** So much is read over of what comes after more requests than may wait. */
+const IGNORED_MAX = 8 * 1024;
 
 /** Owns the socket from its acceptance to its end. */
 export class ClientConnection<C> {
+  readonly #wire: ClientWire;
+  readonly #heads: HeadReader<FoundRequest>;
   // In the order of arrival; at most one is unreadable, and then it is the last.
-  readonly #waiting: (ClientSide | Unreadable)[] = [];
-  #active: ClientSide | undefined;
-  #newest: ClientSide | undefined;
-  #serving = false;
+  #waiting: (ClientMessage | Unreadable)[] = [];
+  #active: ClientMessage | undefined;
+  /** The request whose body is being read, or is next. */
+  #reading: { readonly message: ClientMessage; readonly body: BodyReader } | undefined;
+  /** What has come and has not been looked at. */
+  #rest: Buffer = EMPTY;
   /** Nothing that arrives from now on is looked at. */
   #deaf = false;
+  /** More requests came than may wait. */
+  #flooded = false;
+  #ignored = 0;
   /** The last answer of this connection has begun. */
   #last = false;
   #lingering = false;
   #gone = false;
-  #ignored = 0;
   #quietSince = performance.now();
-  #quietBytes: number;
   #headSince: number | undefined;
 
   constructor(
@@ -60,14 +65,21 @@ export class ClientConnection<C> {
     private readonly served: Served<C>,
     closed: () => void,
   ) {
-    this.#quietBytes = this.#bytesRead();
-    // node:http writes some heads without naming an encoding; the octets of a head are latin1.
-    socket.setDefaultEncoding("latin1");
-    // node:http ends a connection by destroying it, which resets it when the client is still sending.
-    Object.defineProperty(socket, "destroySoon", { value: () => this.#linger() });
+    const { limits } = served;
+    this.#wire = {
+      socket,
+      writer: new Writer(socket),
+      mayStayOpen: () => !this.served.draining() && !(this.#deaf && this.#waiting.length === 0),
+      drained: undefined,
+    };
+    this.#heads = new HeadReader(
+      (bytes, from) => scanRequest(bytes, from, limits),
+      limits.headBytesMax,
+    );
     if (socket instanceof Socket) socket.setNoDelay(true);
-    // After a CONNECT node:http listens no more, and a reset would end the process.
     socket.on("error", () => undefined);
+    socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
+    socket.on("drain", () => this.#wire.drained?.());
     socket.on("end", () => {
       this.#leave();
       if (!this.#lingering) socket.destroy();
@@ -78,62 +90,23 @@ export class ClientConnection<C> {
     });
   }
 
-  /** node:http has read the head of a request. */
-  request(request: IncomingMessage, response: ServerResponse): void {
-    const client = new ClientSide(request, response, this.socket, () => this.#mayStayOpen());
-    if (this.#deaf || this.#last || this.served.draining()) {
-      client.discardBody();
-      this.#ignored += 1;
-      if (this.#ignored > IGNORED_MAX) this.destroy();
-      return;
-    }
-    this.#newest = client;
-    this.#waiting.push(client);
-    if (this.#waiting.length > this.served.limits.pipelinedMax) this.#deaf = true;
-    void this.#serve();
-  }
-
-  /** node:http has read a CONNECT and has let go of the connection. */
-  tunnel(request: IncomingMessage): void {
-    this.socket.resume();
-    const problem = new SchakelError("ERROR_CODE_METHOD_UNSUPPORTED");
-    this.#refuseNext({ problem, head: uncheckedHead(request) });
-  }
-
-  /** node:http could not read on. */
-  broken(error: Error): void {
-    const problem = parserProblem(error);
-    if (problem === undefined) {
-      this.#leave();
-      this.socket.destroy();
-    } else if (this.#newest !== undefined && !this.#newest.request.complete) {
-      this.#deaf = true;
-      this.#newest.fail(problem);
-    } else {
-      this.#refuseNext({ problem });
-    }
-  }
-
   /** Looks at the clock: a head that is too slow in coming is refused, a connection that is idle for too long is ended. */
   sweep(now: number): void {
-    if (this.#serving || this.#lingering || this.#deaf) return;
+    if (this.#active !== undefined || this.#lingering || this.#deaf) return;
     const { headTimeoutMs, keepAliveTimeoutMs } = this.served.limits;
-    if (this.#bytesRead() === this.#quietBytes) {
+    if (this.#headSince === undefined) {
       if (now - this.#quietSince > keepAliveTimeoutMs) this.#linger();
-      return;
-    }
-    this.#headSince ??= now;
-    if (now - this.#headSince > headTimeoutMs) {
+    } else if (now - this.#headSince > headTimeoutMs) {
       const detail = "the head was not complete in time";
-      const problem = new SchakelError("ERROR_CODE_REQUEST_TIMEOUT", { detail });
-      this.#refuseNext({ problem });
+      this.#refuseNext({ problem: new SchakelError("ERROR_CODE_REQUEST_TIMEOUT", { detail }) });
+      this.#next();
     }
   }
 
   /** Ends the connection, after the exchange that runs on it. */
   drain(): void {
     this.#deaf = true;
-    if (!this.#serving) this.#linger();
+    if (this.#active === undefined) this.#linger();
   }
 
   /** Ends the connection now, and with it what runs or waits on it. */
@@ -142,23 +115,89 @@ export class ClientConnection<C> {
     this.socket.destroy();
   }
 
-  #isOver(): boolean {
-    return this.#gone || this.#last;
-  }
-
-  #bytesRead(): number {
-    return this.socket instanceof Socket ? this.socket.bytesRead : 0;
-  }
-
-  #mayStayOpen(): boolean {
-    return !this.served.draining() && !(this.#deaf && this.#waiting.length === 0);
-  }
-
   #leave(): void {
+    if (this.#gone) return;
     this.#gone = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
     this.#active?.leave();
-    for (const waiting of this.#waiting.splice(0)) {
-      if (waiting instanceof ClientSide) waiting.leave();
+    for (const next of waiting) if (next instanceof ClientMessage) next.leave();
+  }
+
+  #arrived(chunk: Buffer): void {
+    if (this.#lingering || this.#gone) return;
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#read();
+    this.#next();
+  }
+
+  /** Looks at what has come, as far as the exchange that runs lets it. */
+  #read(): void {
+    const bytes = this.#rest;
+    let at = 0;
+    while (at < bytes.length && !this.#gone) {
+      const reading = this.#reading;
+      if (this.#deaf && reading === undefined) {
+        this.#ignore(bytes.length - at);
+        at = bytes.length;
+      } else if (reading === undefined) at = this.#readHead(bytes, at);
+      else if (reading.message === this.#active) at = this.#readBody(bytes, at, reading);
+      else break;
+    }
+    this.#rest = at === bytes.length ? EMPTY : bytes.subarray(at);
+    if (this.#rest.length > WAITING_MAX) this.socket.pause();
+  }
+
+  #ignore(octets: number): void {
+    this.#ignored += octets;
+    if (this.#flooded && this.#ignored > IGNORED_MAX) this.destroy();
+  }
+
+  #readHead(bytes: Buffer, from: number): number {
+    const { served } = this;
+    const ahead = this.#waiting.length + (this.#active === undefined ? 0 : 1);
+    if (served.draining() || ahead > served.limits.pipelinedMax) {
+      this.#flooded = !served.draining();
+      this.#deaf = true;
+      return from;
+    }
+    let found: FoundRequest | undefined;
+    try {
+      found = this.#heads.read(bytes, from);
+    } catch (error) {
+      if (!(error instanceof RefusedHead)) throw error;
+      this.#refuseNext({ problem: error.problem, head: error.head });
+      return bytes.length;
+    }
+    if (found === undefined) {
+      this.#headSince ??= performance.now();
+      return bytes.length;
+    }
+    this.#headSince = undefined;
+    const message = new ClientMessage(found.head, this.#wire);
+    this.#waiting.push(message);
+    if (!message.complete) {
+      const body = new BodyReader(found.head.framing, served.limits, message);
+      this.#reading = { message, body };
+    }
+    return found.end;
+  }
+
+  #readBody(
+    bytes: Buffer,
+    from: number,
+    { message, body }: { message: ClientMessage; body: BodyReader },
+  ): number {
+    try {
+      const at = body.feed(bytes, from);
+      if (body.ended) this.#reading = undefined;
+      return at;
+    } catch (error) {
+      if (!(error instanceof MalformedBody)) throw error;
+      this.#reading = undefined;
+      this.#deaf = true;
+      message.fail(new SchakelError("ERROR_CODE_REQUEST_MALFORMED", { detail: error.rule }));
+      return bytes.length;
     }
   }
 
@@ -166,92 +205,96 @@ export class ClientConnection<C> {
     if (this.#deaf || this.#last) return;
     this.#deaf = true;
     this.#waiting.push(unreadable);
-    void this.#serve();
   }
 
-  async #serve(): Promise<void> {
-    if (this.#serving) return;
-    this.#serving = true;
-    // Lets the parser come to the end of the request whose head it has just reported.
-    await Promise.resolve();
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (this.#isOver()) break;
-      if (next instanceof ClientSide) {
-        this.#active = next;
-        await this.#serveRequest(next);
-        this.#active = undefined;
-      } else {
-        this.#refuseRaw(next);
-      }
+  /** Begins with the next request, when none is being answered. */
+  #next(): void {
+    if (this.#active !== undefined || this.#gone || this.#last) return;
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    if (next instanceof ClientMessage) this.#serve(next);
+    else this.#refuseRaw(next);
+  }
+
+  #serve(message: ClientMessage): void {
+    const { served } = this;
+    this.#active = message;
+    // A body may have come with its head, whole or malformed.
+    if (this.#reading?.message === message) {
+      this.socket.resume();
+      this.#read();
     }
-    this.#serving = false;
-    this.#quietSince = performance.now();
-    this.#quietBytes = this.#bytesRead();
-    this.#headSince = undefined;
-    if (this.#deaf || this.served.draining()) this.#linger();
-  }
-
-  async #serveRequest(client: ClientSide): Promise<void> {
-    // A body may have come with its head, whole or malformed; the parser tells in this turn of the loop.
-    if (!client.request.complete) await setImmediate();
-    if (client.gone) return;
-    let accepted: AcceptedRequest;
-    try {
-      accepted = this.#accept(client);
-    } catch (error) {
-      this.#deaf = true;
+    if (this.#gone) return;
+    if (message.problem !== undefined) {
       // What stands behind it may be part of it to another parser.
-      this.#waiting.length = 0;
-      await this.#refuse(client, toSchakelError(error));
+      this.#waiting = [];
+      this.#refuse(message, message.problem);
       return;
     }
-    this.served.began();
-    const exchange = new ServedExchange(client, this.context, accepted, this.served);
-    let failure: unknown = new Error("the exchange was left unanswered");
-    try {
-      await this.served.handler.exchange(exchange);
-    } catch (error) {
-      failure = error;
-    }
-    await exchange.ended();
-    await this.#refuseUnanswered(client, failure);
-    this.served.ended();
-    this.#settled(client);
+    served.began();
+    const exchange = new ServedExchange(message, this.context, served);
+    const unanswered = (failure: unknown): void => {
+      served.ended();
+      if (message.begun || message.gone) this.#settled(message);
+      else this.#refuse(message, message.problem ?? toSchakelError(failure));
+    };
+    const over = (failure: unknown): void => {
+      if (exchange.running === undefined) unanswered(failure);
+      else void exchange.running.finally(() => over(failure)).catch(() => undefined);
+    };
+    served.handler.exchange(exchange).then(
+      () => over(new Error("the exchange was left unanswered")),
+      (error: unknown) => over(error),
+    );
   }
 
-  #accept({ request, problem }: ClientSide): AcceptedRequest {
-    const { limits } = this.served;
-    const accepted = acceptRequest(request, limits);
-    if (problem !== undefined) throw problem;
-    checkTrailers(request, limits);
-    return accepted;
-  }
-
-  async #refuseUnanswered(client: ClientSide, failure: unknown): Promise<void> {
-    if (client.begun || client.gone) return;
-    await this.#refuse(client, client.problem ?? toSchakelError(failure));
-  }
-
-  async #refuse(client: ClientSide, problem: SchakelError): Promise<void> {
+  #refuse(message: ClientMessage, problem: SchakelError): void {
     const { handler, limits } = this.served;
+    let answering: Promise<unknown>;
     try {
-      const answer = handler.refused(problem, uncheckedHead(client.request), this.context);
-      await client.answer(answer, limits.bodyIdleTimeoutMs);
-    } catch {
-      client.cut();
+      const answer = handler.refused(problem, message.request, this.context);
+      answering = message.answer(answer, limits.bodyIdleTimeoutMs);
+    } catch (error) {
+      answering = Promise.reject(toSchakelError(error));
     }
-    this.#settled(client);
+    answering.then(
+      () => this.#settled(message),
+      () => {
+        message.cut();
+        this.#settled(message);
+      },
+    );
   }
 
-  #settled(client: ClientSide): void {
-    this.#last ||= client.closes;
-    if (!client.request.complete) client.discardBody();
+  /** The exchange is over: the next, or the end. */
+  #settled(message: ClientMessage): void {
+    message.readBody(undefined);
+    this.#wire.drained = undefined;
+    this.#active = undefined;
+    this.#last ||= message.closes;
+    if (this.#gone) return;
+    if (this.#last || this.#reading?.message === message) {
+      this.#linger();
+      return;
+    }
+    this.socket.resume();
+    const now = performance.now();
+    this.#quietSince = now;
+    if (this.#headSince !== undefined) this.#headSince = now;
+    if (this.#rest.length > 0) this.#read();
+    this.#next();
+    if (!this.#isBusy() && (this.#deaf || this.served.draining())) this.#linger();
+  }
+
+  #isBusy(): boolean {
+    return this.#active !== undefined || this.#waiting.length > 0;
   }
 
   #refuseRaw({ problem, head }: Unreadable): void {
     this.#last = true;
     try {
-      this.socket.write(rawAnswer(this.served.handler.refused(problem, head, this.context)));
+      const answer = this.served.handler.refused(problem, head, this.context);
+      for (const piece of rawAnswer(answer, head?.method)) this.#wire.writer.push(piece);
       this.#linger();
     } catch {
       this.socket.destroy();
@@ -263,6 +306,8 @@ export class ClientConnection<C> {
     if (this.#lingering || this.socket.destroyed) return;
     this.#lingering = true;
     this.#deaf = true;
+    this.#rest = EMPTY;
+    this.#wire.writer.flush();
     this.socket.end();
     this.socket.resume();
     const timer = setTimeout(() => this.socket.destroy(), this.served.limits.lingerMs);
@@ -271,13 +316,9 @@ export class ClientConnection<C> {
 }
 
 /** An answer to what is not a request, as bytes. */
-const rawAnswer = ({ status, headers, body }: Answer): Buffer => {
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
-    ...endToEnd(headers).map(([name, value]) => `${name}: ${value}`),
-    "Connection: close",
-    `Content-Length: ${body.length}`,
-    "\r\n",
-  ].join("\r\n");
-  return Buffer.concat([Buffer.from(head, "latin1"), body]);
+const rawAnswer = ({ status, headers, body }: Answer, method?: string): readonly Buffer[] => {
+  const own = `Connection: close\r\nContent-Length: ${body.length}\r\n`;
+  const reason = STATUS_CODES[status] ?? "";
+  const head = responseBytes({ status, reason, headers: endToEnd(headers) }, own);
+  return method === "HEAD" ? [head] : [head, body];
 };

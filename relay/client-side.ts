@@ -1,20 +1,24 @@
-// The client's half of one exchange: the request as node:http hands it over, and the response on its way
-// back. Knows how to begin, end and break off a response; knows nothing of where it comes from.
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
-import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+// The client's half of one exchange, whatever carries it: the request with its body as it comes, and the
+// response on its way back. Knows how to begin, end and break off a response; knows nothing of where it
+// comes from.
+import { STATUS_CODES } from "node:http";
 import type { SchakelError } from "../core/errors.js";
 import { Deadline } from "./deadline.js";
 import type { Answer } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
-import { pairsOf, withoutHeaders, type HeaderLines, type ResponseHead } from "./message.js";
-import type { Framing } from "./strict.js";
+import type { HeaderLines, ResponseHead } from "./message.js";
+import type { BodySink } from "./scan-body.js";
+import type { Framing } from "./scan-lines.js";
+import type { ScannedRequest } from "./scan-request.js";
 
-const EMPTY = Buffer.alloc(0);
+/** So much of a body is held while nobody reads it. */
+const HELD_MAX = 64 * 1024;
 
-/** One request on a client's connection. The connection makes it, tells it when the client fails, and reads its state. */
-export class ClientSide {
+/**
+ * One request of a client. What carries it makes it, feeds it with the body (it is the `BodySink`), tells it
+ * when the client fails, and reads its state.
+ */
+export abstract class ClientSide implements BodySink {
   readonly receivedAt = performance.now();
   /** Octets of the body taken from the client, and handed to it. */
   requestBytes = 0;
@@ -22,26 +26,52 @@ export class ClientSide {
   /** Set once the response's head is out: whether the connection ends after it. */
   closes = false;
   #gone = false;
+  #complete: boolean;
   #problem: SchakelError | undefined;
-  #untilClose = false;
-  #headWaits = false;
-  readonly #aborter = new AbortController();
+  #aborter: AbortController | undefined;
+  #failed: (() => void) | undefined;
+  #reader: BodySink | undefined;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #trailers: HeaderLines | undefined;
 
-  /** @param mayStayOpen whether the connection wants more requests after this one, asked when the response begins */
-  constructor(
-    readonly request: IncomingMessage,
-    readonly response: ServerResponse,
-    private readonly socket: Duplex,
-    private readonly mayStayOpen: () => boolean,
-  ) {
-    // Both are ended by the connection, which sees the same error.
-    request.on("error", () => undefined);
-    response.on("error", () => undefined);
+  protected constructor(readonly request: ScannedRequest) {
+    const { framing } = request;
+    this.#complete = framing.kind === "none" || (framing.kind === "length" && framing.bytes === 0);
   }
+
+  /** Whether a final response has begun. */
+  abstract readonly begun: boolean;
+  /** Passes an interim response on; a client of HTTP/1.0 knows none. */
+  abstract interim(status: number, headers: HeaderLines): void;
+  /**
+   * Begins the response; its head leaves with the first bytes of the body, or at the end of this turn.
+   *
+   * @throws TypeError when the head cannot be sent; nothing of it has left then
+   */
+  abstract begin(head: ResponseHead, framing: Framing): void;
+  /** Hands on a piece of the body. False: wait for what `onDrain` was given before the next. */
+  abstract write(piece: Buffer): boolean;
+  /** Ends the response; `finished` is called when all of it has been handed to the system. */
+  abstract end(trailers: HeaderLines, finished: () => void): void;
+  /** Gives the head and what was written to the system now, and not at the end of this turn. */
+  abstract flush(): void;
+  /** Breaks the response off, so that the client cannot take it for a complete one. */
+  abstract cut(): void;
+  /** Calls `drained` whenever the client has taken what was written; undefined ends that. */
+  abstract onDrain(drained: (() => void) | undefined): void;
+  /** Asks the client to send no more of the body for now, and to go on. Pieces that are under way still come. */
+  abstract pauseBody(): void;
+  abstract resumeBody(): void;
 
   /** Whether nothing can be sent to the client any more. */
   get gone(): boolean {
     return this.#gone;
+  }
+
+  /** Whether the request has come to its end. */
+  get complete(): boolean {
+    return this.#complete;
   }
 
   /** What was wrong with the request's body, once it was. */
@@ -49,133 +79,101 @@ export class ClientSide {
     return this.#problem;
   }
 
+  /** Whether the client has failed: it has left, or its body cannot be read on. */
+  get broken(): boolean {
+    return this.#gone || this.#problem !== undefined;
+  }
+
   /** Aborts with the first failure of the client. */
   get signal(): AbortSignal {
+    if (this.#aborter === undefined) {
+      this.#aborter = new AbortController();
+      if (this.broken) this.#aborter.abort();
+    }
     return this.#aborter.signal;
   }
 
-  /** Whether a final response has begun. */
-  get begun(): boolean {
-    return this.response.headersSent;
+  /** Calls `failed` with the first failure of the client; undefined ends that. */
+  onFailure(failed: (() => void) | undefined): void {
+    this.#failed = failed;
   }
 
   /** The client has left. */
   leave(): void {
     this.#gone = true;
-    this.#aborter.abort();
+    this.#fail();
   }
 
   /** The client's body cannot be read on. */
   fail(problem: SchakelError): void {
     this.#problem ??= problem;
-    this.#aborter.abort();
+    this.#fail();
   }
 
-  /** Passes an interim response on; a client of HTTP/1.0 knows none. */
-  interim(status: number, headers: HeaderLines): void {
-    if (this.request.httpVersion !== "1.1" || this.#gone) return;
-    if (status === 100) this.response.writeContinue();
-    else this.response.writeInformation(status, headers.flat());
+  /** Hands the body to a reader: what is held at once, the rest as it comes. Undefined: what comes is held again. */
+  readBody(reader: BodySink | undefined): void {
+    this.#reader = reader;
+    if (reader === undefined) return;
+    const held = this.#held;
+    const over = this.#heldBytes > HELD_MAX;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const piece of held) reader.bodyPiece(piece);
+    if (this.#trailers !== undefined) reader.bodyEnd(this.#trailers);
+    else if (over) this.resumeBody();
   }
 
-  /** Begins the response; its head leaves with the first bytes of the body, or at the end of this turn. */
-  begin(head: ResponseHead, framing: Framing): void {
-    const { response, request } = this;
-    const old = request.httpVersion !== "1.1";
-    this.#untilClose = old && (framing.kind === "chunked" || framing.kind === "until-close");
-    const chunked = !old && (framing.kind === "chunked" || framing.kind === "until-close");
-    const whole = request.complete && this.#problem === undefined;
-    this.closes = old || !whole || !response.shouldKeepAlive || !this.mayStayOpen();
-    const headers: (readonly [string, string])[] = chunked
-      ? [...head.headers]
-      : [...withoutHeaders(head.headers, (name) => name === "trailer")];
-    // Framing comes last: after a Content-Length node:http would re-encode a Content-Disposition.
-    if (this.closes) headers.push(["Connection", "close"]);
-    if (framing.kind === "length") headers.push(["Content-Length", String(framing.bytes)]);
-    if (chunked) headers.push(["Transfer-Encoding", "chunked"]);
-    response.sendDate = false;
-    // Nothing is added by node:http: what the lines above do not say is not said.
-    for (const name of ["Connection", "Content-Length", "Transfer-Encoding"]) {
-      response.removeHeader(name);
+  /** A piece of the body has come. */
+  bodyPiece(piece: Buffer): void {
+    if (this.#reader !== undefined) {
+      this.#reader.bodyPiece(piece);
+      return;
     }
-    response.writeHead(head.status, head.reason, headers.flat());
-    this.#headWaits = true;
-    process.nextTick(() => {
-      if (this.#headWaits) this.write(EMPTY);
-    });
+    this.#held.push(piece);
+    const before = this.#heldBytes;
+    this.#heldBytes += piece.length;
+    if (before <= HELD_MAX && this.#heldBytes > HELD_MAX) this.pauseBody();
   }
 
-  /** Hands on a piece of the body. False: wait for the socket's `drain` before the next. */
-  write(chunk: Buffer): boolean {
-    this.#headWaits = false;
-    this.responseBytes += chunk.length;
-    return this.response.write(chunk);
-  }
-
-  /** Ends the response; `finished` is called when all of it has been handed to the system. */
-  end(trailers: HeaderLines, finished: () => void): void {
-    this.#headWaits = false;
-    this.response.once("finish", finished);
-    if (trailers.length > 0 && this.response.chunkedEncoding) {
-      this.response.addTrailers(pairsOf(trailers));
-    }
-    this.response.end();
-  }
-
-  /** Gives the head and what was written to the system now, and not at the end of this turn. */
-  flush(): void {
-    if (this.#headWaits) this.write(EMPTY);
-    while (this.socket.writableCorked > 0) this.socket.uncork();
-  }
-
-  /** Breaks the response off, so that the client cannot take it for a complete one. */
-  cut(): void {
-    // What only the end of the connection delimits looks complete unless the connection is reset.
-    const { socket } = this;
-    const tcp = socket instanceof Socket && !(socket instanceof TLSSocket);
-    if (this.#untilClose && tcp) socket.resetAndDestroy();
-    else socket.destroy();
-  }
-
-  /** Calls `drained` whenever the client has taken what was written. Gives back how to stop that. */
-  onDrain(drained: () => void): () => void {
-    this.socket.on("drain", drained);
-    return () => this.socket.removeListener("drain", drained);
+  /** The body has come to its end. */
+  bodyEnd(trailers: HeaderLines): void {
+    this.#complete = true;
+    this.#trailers = trailers;
+    this.#reader?.bodyEnd(trailers);
   }
 
   /** Sends a whole answer of our own. Resolves when it has been handed to the system, or the client is gone or takes nothing of it for `idleMs`. */
   answer(answer: Answer, idleMs: number): Promise<"complete" | "client-aborted"> {
     return new Promise((resolve) => {
+      if (this.#gone) {
+        resolve("client-aborted");
+        return;
+      }
+      const { status, body } = answer;
+      const headers = endToEnd(answer.headers);
+      this.begin(
+        { status, reason: STATUS_CODES[status] ?? "", headers },
+        status === 204 ? { kind: "none" } : { kind: "length", bytes: body.length },
+      );
       const deadline = new Deadline(
         () => idleMs,
         () => this.cut(),
       );
       const done = (result: "complete" | "client-aborted"): void => {
         deadline.stop();
+        this.onFailure(undefined);
         resolve(result);
       };
-      if (this.#gone) {
-        done("client-aborted");
-        return;
-      }
-      this.response.once("close", () => done("client-aborted"));
-      this.begin(
-        {
-          status: answer.status,
-          reason: STATUS_CODES[answer.status] ?? "",
-          headers: endToEnd(answer.headers),
-        },
-        answer.status === 204 ? { kind: "none" } : { kind: "length", bytes: answer.body.length },
-      );
-      if (this.request.method !== "HEAD" && answer.body.length > 0) this.write(answer.body);
+      this.onFailure(() => {
+        if (this.#gone) done("client-aborted");
+      });
+      if (this.request.method !== "HEAD" && body.length > 0) this.write(body);
       this.end([], () => done("complete"));
     });
   }
 
-  /** Throws away what is still to come of the request's body. */
-  discardBody(): void {
-    this.request.removeAllListeners("data");
-    this.request.removeAllListeners("end");
-    this.request.resume();
+  #fail(): void {
+    this.#aborter?.abort();
+    this.#failed?.();
   }
 }

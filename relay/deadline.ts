@@ -1,15 +1,47 @@
-// A timeout on progress. Noting progress costs one clock read; the timer is set anew only when it fires.
+// A timeout on progress. Noting progress costs one clock read; a timer is set anew only when it fires, and one
+// that is stopped waits for the next deadline, so that an exchange sets none.
+
+/** A timer of the system, with the deadline that it serves at the moment. Fires too early at times, never too late. */
+class Alarm {
+  owner: Deadline | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #firesAt = 0;
+  readonly #fired = (): void => {
+    this.#timer = undefined;
+    this.owner?.look();
+  };
+
+  /** Has it fire at a time at the latest. */
+  by(due: number, now: number): void {
+    if (this.#timer !== undefined && this.#firesAt <= due) return;
+    clearTimeout(this.#timer);
+    this.#firesAt = due;
+    // What it watches keeps the process alive, not the watching.
+    this.#timer = setTimeout(this.#fired, Math.max(1, Math.ceil(due - now))).unref();
+  }
+
+  /** Whether it still runs: worth keeping. */
+  get runs(): boolean {
+    return this.#timer !== undefined;
+  }
+}
+
+/** So many alarms are kept for the deadlines to come. */
+const SPARE_MAX = 1024;
+const spare: Alarm[] = [];
 
 /** Calls `expired` once when no progress was noted for as long as `limitMs` says at that moment. */
 export class Deadline {
   #last = performance.now();
-  #timer: NodeJS.Timeout | undefined;
+  #alarm: Alarm | undefined;
 
   constructor(
     private readonly limitMs: () => number,
     private readonly expired: () => void,
   ) {
-    this.#arm();
+    this.#alarm = spare.pop() ?? new Alarm();
+    this.#alarm.owner = this;
+    this.#alarm.by(this.#last + limitMs(), this.#last);
   }
 
   /** Something moved. */
@@ -20,22 +52,26 @@ export class Deadline {
   /** Something moved, and from now on another limit may hold. */
   restart(): void {
     this.#last = performance.now();
-    if (this.#timer !== undefined) this.#arm();
+    this.#alarm?.by(this.#last + this.limitMs(), this.#last);
   }
 
   /** No longer expires. */
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    const alarm = this.#alarm;
+    if (alarm === undefined) return;
+    this.#alarm = undefined;
+    alarm.owner = undefined;
+    if (alarm.runs && spare.length < SPARE_MAX) spare.push(alarm);
   }
 
-  #arm(): void {
-    clearTimeout(this.#timer);
-    const left = this.#last + this.limitMs() - performance.now();
-    if (left > 0) {
-      this.#timer = setTimeout(() => this.#arm(), Math.ceil(left));
+  /** Its alarm has fired: expires, or waits for what is left. */
+  look(): void {
+    const now = performance.now();
+    const due = this.#last + this.limitMs();
+    if (due > now) {
+      this.#alarm?.by(due, now);
     } else {
-      this.#timer = undefined;
+      this.stop();
       this.expired();
     }
   }

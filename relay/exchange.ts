@@ -15,6 +15,11 @@ export interface Answer {
 export interface Target {
   /** Connections are pooled under it: two targets with the same key must be the same server under the same identity. */
   readonly key: string;
+  /**
+   * Whether a connection that `connect` has made is a link (docs/link.md). With it, those who want to connect at
+   * the same time wait for the first, since one link may be enough for all of them.
+   */
+  readonly isLink?: (connection: Duplex) => boolean;
   /** Opens a connection that is ready to be written to (TCP, or TLS after every check). The relay owns it from then on. Must give up when the signal aborts. */
   readonly connect: (signal: AbortSignal) => Promise<Duplex>;
   readonly connectTimeoutMs: number;
@@ -32,6 +37,8 @@ export interface ForwardOrder {
     readonly method: string;
     readonly target: string;
     readonly headers: HeaderLines;
+    /** The value of `Fsc-Authorization`: it becomes the last of the lines, or crosses a link once. */
+    readonly token?: string;
   };
   /** Gets and gives end-to-end headers. What it throws rejects the forwarding as it is, and nothing of the response goes to the client. */
   readonly rewriteResponse: (head: ResponseHead) => ResponseHead;
@@ -61,7 +68,8 @@ export interface Outcome {
     /** From the moment a connection to the target was in hand; 0 for an answer of our own. */
     readonly target: number;
   };
-  readonly link: "http1";
+  /** What the stretch to the target was; `http1` for an answer of our own. */
+  readonly link: "http1" | "schakel";
 }
 
 /** Why a forwarding failed before its response had begun. */

@@ -6,6 +6,8 @@ export interface RelayLimits {
   readonly headBytesMax: number;
   /** Header lines of a head, and trailer lines of a body. */
   readonly headersMax: number;
+  /** Octets of the extensions of all chunks of a body together; they are read over. */
+  readonly chunkExtensionMax: number;
   /** From the first byte of a request's head to its last. */
   readonly headTimeoutMs: number;
   /** How long a client may send nothing of a body it has begun, or take nothing of an answer of ours. */
@@ -28,12 +30,13 @@ export interface RelayLimits {
 export const RELAY_LIMITS: RelayLimits = {
   headBytesMax: 64 * 1024,
   headersMax: 100,
+  chunkExtensionMax: 4 * 1024,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
   keepAliveTimeoutMs: 60_000,
   pipelinedMax: 32,
   interimMax: 16,
   lingerMs: 5_000,
-  pooledPerTarget: 32,
+  pooledPerTarget: 128,
   pooledIdleMs: 15_000,
 };

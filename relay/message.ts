@@ -34,14 +34,3 @@ export const withoutHeaders = (
   headers: HeaderLines,
   drop: (lowerName: string) => boolean,
 ): HeaderLines => headers.filter(([name]) => !drop(name.toLowerCase()));
-
-/** Lines out of the flat list (name, value, name, value, …) that node:http gives. */
-export const linesOf = (flat: readonly string[]): HeaderLines => {
-  const lines: [string, string][] = [];
-  for (let at = 0; at + 1 < flat.length; at += 2) lines.push([flat[at] ?? "", flat[at + 1] ?? ""]);
-  return lines;
-};
-
-/** The same lines as the mutable pairs that node:http asks for. */
-export const pairsOf = (lines: HeaderLines): [name: string, value: string][] =>
-  lines.map(([name, value]) => [name, value]);

@@ -1,23 +1,29 @@
-// Moves HTTP exchanges from client connections to targets, strictly and streaming. This version stands on
-// node:http, one server that never listens and is handed each connection.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+// Moves HTTP exchanges from client connections to targets, strictly and streaming.
 import type { Duplex } from "node:stream";
 import { ClientConnection, type Served } from "./client-connection.js";
 import type { ExchangeHandler } from "./exchange.js";
 import type { RelayLimits } from "./limits.js";
+import { LinkServer } from "./link-server.js";
 import { Pool } from "./pool.js";
 
 export { RELAY_LIMITS, type RelayLimits } from "./limits.js";
 
 const SWEEP_MS_MAX = 1_000;
 
+/** A connection of a client, whatever it speaks. */
+interface ServedConnection<C> {
+  readonly context: C;
+  sweep(now: number): void;
+  drain(): void;
+  destroy(): void;
+}
+
 /**
  * Serves the connections it is given. Each exchange goes to the handler; the exchanges of one connection
  * one after the other, those of different connections at once.
  */
 export class Relay<C> {
-  readonly #server: Server;
-  readonly #connections = new Map<Duplex, ClientConnection<C>>();
+  readonly #connections = new Map<Duplex, ServedConnection<C>>();
   readonly #pool: Pool;
   readonly #served: Served<C>;
   readonly #sweeper: NodeJS.Timeout;
@@ -35,7 +41,6 @@ export class Relay<C> {
       began: () => (this.#exchanges += 1),
       ended: () => (this.#exchanges -= 1),
     };
-    this.#server = this.#createServer(limits.headBytesMax);
     const sweepMs = Math.min(SWEEP_MS_MAX, Math.ceil(limits.headTimeoutMs / 4));
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref();
   }
@@ -52,17 +57,12 @@ export class Relay<C> {
 
   /** Takes over a connection: TCP, or TLS after the handshake. The relay ends it; nobody else may read or write it. */
   accept(socket: Duplex, context: C): void {
-    if (this.#draining) {
-      socket.on("error", () => undefined);
-      socket.destroy();
-      return;
-    }
-    const connection = new ClientConnection(socket, context, this.#served, () => {
-      this.#connections.delete(socket);
-      if (this.#connections.size === 0) this.#drained();
-    });
-    this.#connections.set(socket, connection);
-    this.#server.emit("connection", socket);
+    this.#take(socket, (closed) => new ClientConnection(socket, context, this.#served, closed));
+  }
+
+  /** Takes over a connection that speaks the link (docs/link.md), as `accept` does; its exchanges run at once. */
+  acceptLink(socket: Duplex, context: C): void {
+    this.#take(socket, (closed) => new LinkServer(socket, context, this.#served, closed));
   }
 
   /** Ends the connections of the clients that match, now; the exchanges that run on them end as `client-aborted`. */
@@ -90,33 +90,25 @@ export class Relay<C> {
       await drained;
       clearTimeout(timer);
     }
-    this.#pool.drop(() => true);
+    this.#pool.close();
+  }
+
+  #take(socket: Duplex, serve: (closed: () => void) => ServedConnection<C>): void {
+    if (this.#draining) {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      return;
+    }
+    const closed = (): void => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#drained();
+    };
+    this.#connections.set(socket, serve(closed));
   }
 
   #sweep(): void {
     const now = performance.now();
     for (const connection of this.#connections.values()) connection.sweep(now);
-  }
-
-  #createServer(maxHeaderSize: number): Server {
-    const server = createServer({
-      maxHeaderSize,
-      insecureHTTPParser: false,
-      requireHostHeader: false,
-      // Time is kept by the connections themselves.
-      keepAliveTimeout: 0,
-      requestTimeout: 0,
-      headersTimeout: 0,
-    });
-    // Header lines beyond a number would be dropped in silence; they are counted and refused instead.
-    server.maxHeadersCount = 0;
-    const request = (incoming: IncomingMessage, response: ServerResponse): void =>
-      this.#connections.get(incoming.socket)?.request(incoming, response);
-    server.on("request", request);
-    server.on("checkContinue", request);
-    server.on("checkExpectation", request);
-    server.on("connect", (incoming, socket) => this.#connections.get(socket)?.tunnel(incoming));
-    server.on("clientError", (error, socket) => this.#connections.get(socket)?.broken(error));
-    return server;
+    this.#pool.sweep(now);
   }
 }

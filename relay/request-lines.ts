@@ -1,22 +1,35 @@
 // What a request says to its target, apart from its body: the lines of the order and those of this hop.
-import { connectionOptions, endToEnd } from "./hop-by-hop.js";
+import { HEADER } from "../core/exchange-headers.js";
+import { endToEnd } from "./hop-by-hop.js";
 import { headerValues, withoutHeaders, type HeaderLines } from "./message.js";
-import type { AcceptedRequest } from "./strict-request.js";
+import type { ScannedRequest } from "./scan-request.js";
+import { requestBytes } from "./write-head.js";
 
-const takesTrailers = (headers: HeaderLines): boolean =>
-  connectionOptions(headers).includes("te") &&
-  headerValues(headers, "te").some((value) => /(?:^|,)\s*trailers\s*(?:$|,)/i.test(value));
+/** Whether the client takes trailers: TE says so, and Connection names it. */
+const takesTrailers = ({ says, headers }: ScannedRequest): boolean =>
+  says.te &&
+  headerValues(headers, "te").some((value) =>
+    value.split(",").some((coding) => coding.trim().toLowerCase() === "trailers"),
+  );
 
-/** The header lines that go to the target: the order's, then what belongs to this hop. */
-export const requestLines = (
-  headers: HeaderLines,
-  { head, framing }: AcceptedRequest,
-): readonly string[] => {
-  const lines = [
-    ...withoutHeaders(endToEnd(headers), (n) => n === "trailer" && framing.kind !== "chunked"),
-  ];
-  if (takesTrailers(head.headers)) lines.push(["TE", "trailers"], ["Connection", "TE"]);
-  if (framing.kind === "length") lines.push(["Content-Length", String(framing.bytes)]);
-  if (framing.kind === "chunked") lines.push(["Transfer-Encoding", "chunked"]);
-  return lines.flat();
+/**
+ * The head that goes to the target: the order's lines, the token if one is given, then what belongs to this hop.
+ *
+ * @throws TypeError when the order holds what cannot be sent
+ */
+export const headToTarget = (
+  order: { readonly method: string; readonly target: string; readonly headers: HeaderLines },
+  request: ScannedRequest,
+  token: string | undefined,
+): Buffer => {
+  const { framing } = request;
+  const kept = withoutHeaders(
+    endToEnd(order.headers),
+    (name) => name === "trailer" && framing.kind !== "chunked",
+  );
+  let own = takesTrailers(request) ? "TE: trailers\r\nConnection: TE\r\n" : "";
+  if (framing.kind === "length") own += `Content-Length: ${framing.bytes}\r\n`;
+  if (framing.kind === "chunked") own += "Transfer-Encoding: chunked\r\n";
+  const headers = token === undefined ? kept : [...kept, [HEADER.authorization, token] as const];
+  return requestBytes({ ...order, headers }, own);
 };

@@ -10,8 +10,8 @@ import {
 } from "./exchange.js";
 import type { RelayLimits } from "./limits.js";
 import type { RequestHead } from "./message.js";
-import type { Pool, TargetConnection } from "./pool.js";
-import type { AcceptedRequest } from "./strict-request.js";
+import type { Pool } from "./pool.js";
+import type { TargetSide } from "./target-connection.js";
 
 /** What the exchanges of one relay share. */
 export interface Shared {
@@ -29,19 +29,18 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   "DELETE",
 ]);
 
-/** One exchange of a client's connection, which makes it and waits for `ended`. */
+/** One exchange of a client, whatever carries it. Whoever makes it waits until nothing of it is `running`. */
 export class ServedExchange<C> implements Exchange<C> {
-  readonly request: RequestHead;
-  #running: Promise<unknown> = Promise.resolve();
-  #busy = false;
+  #running: Promise<unknown> | undefined;
 
   constructor(
     readonly client: ClientSide,
     readonly context: C,
-    private readonly accepted: AcceptedRequest,
     private readonly shared: Shared,
-  ) {
-    this.request = accepted.head;
+  ) {}
+
+  get request(): RequestHead {
+    return this.client.request;
   }
 
   get receivedAt(): number {
@@ -52,56 +51,70 @@ export class ServedExchange<C> implements Exchange<C> {
     return this.client.signal;
   }
 
-  /** Resolves when nothing of the exchange runs any more. Never rejects. */
-  async ended(): Promise<void> {
-    await this.#running.catch(() => undefined);
+  /** An answer or a forwarding that has not ended yet. */
+  get running(): Promise<unknown> | undefined {
+    return this.#running;
   }
 
   answer(answer: Answer): Promise<Outcome> {
-    return this.#run(async () => {
-      const { client, shared } = this;
-      const result = await client.answer(answer, shared.limits.bodyIdleTimeoutMs);
-      return {
-        result,
-        status: answer.status,
-        requestBytes: client.requestBytes,
-        responseBytes: client.responseBytes,
-        durationUs: {
-          total: Math.round((performance.now() - client.receivedAt) * 1000),
-          target: 0,
-        },
-        link: "http1",
-      };
-    });
+    if (this.#running !== undefined || this.client.begun) return refusedTwice();
+    return this.#note(this.#answer(answer));
+  }
+
+  async #answer(answer: Answer): Promise<Outcome> {
+    const { client, shared } = this;
+    const result = await client.answer(answer, shared.limits.bodyIdleTimeoutMs);
+    return {
+      result,
+      status: answer.status,
+      requestBytes: client.requestBytes,
+      responseBytes: client.responseBytes,
+      durationUs: {
+        total: Math.round((performance.now() - client.receivedAt) * 1000),
+        target: 0,
+      },
+      link: "http1",
+    };
   }
 
   forward(order: ForwardOrder): Promise<Outcome> {
-    return this.#run(async () => {
-      const { client } = this;
-      if (client.signal.aborted) {
-        throw new ForwardError("client-aborted", { nothingSent: true, cause: client.problem });
-      }
-      const connection = await this.#lease(order, false);
-      try {
-        return await this.#attempt(order, connection);
-      } catch (error) {
-        if (!this.#mayTryAgain(error, connection)) throw error;
-      }
-      return await this.#attempt(order, await this.#leaseAgain(order));
+    if (this.#running !== undefined || this.client.begun) return refusedTwice();
+    const { client, shared } = this;
+    if (client.broken) {
+      const { problem: cause } = client;
+      return Promise.reject(new ForwardError("client-aborted", { nothingSent: true, cause }));
+    }
+    // Of the usual exchange nothing waits but for its answer.
+    const idle = order.signal?.aborted === true ? undefined : shared.pool.idle(order.target);
+    return this.#note(
+      idle === undefined ? this.#forwardAnew(order) : this.#forwardOver(order, idle),
+    );
+  }
+
+  async #forwardAnew(order: ForwardOrder): Promise<Outcome> {
+    order.signal?.throwIfAborted();
+    return this.#attempt(order, await this.#connect(order));
+  }
+
+  /** Over a connection that was kept. */
+  #forwardOver(order: ForwardOrder, connection: TargetSide): Promise<Outcome> {
+    return this.#attempt(order, connection).catch(async (error: unknown) => {
+      if (!this.#mayTryAgain(error, connection)) throw error;
+      return this.#attempt(order, await this.#connectAgain(order));
     });
   }
 
-  /** A connection, unless the client goes or the order is cut first. */
-  async #lease({ target, signal }: ForwardOrder, fresh: boolean): Promise<TargetConnection> {
+  /** A new connection, unless the client goes or the order is cut first. */
+  async #connect({ target, signal }: ForwardOrder): Promise<TargetSide> {
     const { client, shared } = this;
-    if (signal === undefined) return shared.pool.lease(target, client.signal, fresh);
+    if (signal === undefined) return shared.pool.connect(target, client.signal);
     signal.throwIfAborted();
     // AbortSignal.any would leave something of itself with a signal that outlives the exchange.
     const either = new AbortController();
     const abort = (): void => either.abort();
     for (const one of [client.signal, signal]) one.addEventListener("abort", abort);
     try {
-      return await shared.pool.lease(target, either.signal, fresh);
+      return await shared.pool.connect(target, either.signal);
     } catch (error) {
       if (!client.signal.aborted) signal.throwIfAborted();
       throw error;
@@ -110,9 +123,9 @@ export class ServedExchange<C> implements Exchange<C> {
     }
   }
 
-  async #leaseAgain(order: ForwardOrder): Promise<TargetConnection> {
+  async #connectAgain(order: ForwardOrder): Promise<TargetSide> {
     try {
-      return await this.#lease(order, true);
+      return await this.#connect(order);
     } catch (error) {
       if (!(error instanceof ForwardError)) throw error;
       // The first connection may have taken the request.
@@ -124,33 +137,32 @@ export class ServedExchange<C> implements Exchange<C> {
    * A kept connection may have been closed by the target just as the request left. Only a request that
    * does the same when done twice, and has no body, is then sent once more, over a new connection.
    */
-  #mayTryAgain(error: unknown, connection: TargetConnection): boolean {
+  #mayTryAgain(error: unknown, connection: TargetSide): boolean {
     return (
       error instanceof ForwardError &&
       error.kind === "broken" &&
       connection.reused &&
       !connection.answered &&
-      this.accepted.framing.kind === "none" &&
+      this.client.request.framing.kind === "none" &&
       (error.nothingSent || IDEMPOTENT.has(this.request.method))
     );
   }
 
-  #attempt(order: ForwardOrder, connection: TargetConnection): Promise<Outcome> {
-    const { client, accepted, shared } = this;
-    const release = (done: TargetConnection): void => shared.pool.release(done);
-    const { limits } = shared;
-    return new Attempt({ client, accepted, order, connection, limits, release }).run();
+  #attempt(order: ForwardOrder, connection: TargetSide): Promise<Outcome> {
+    const { client, shared } = this;
+    return new Attempt({ client, order, connection, limits: shared.limits }).run();
   }
 
-  #run(work: () => Promise<Outcome>): Promise<Outcome> {
-    if (this.#busy || this.client.begun) {
-      return Promise.reject(new Error("an exchange is answered once"));
-    }
-    this.#busy = true;
-    const running = work().finally(() => {
-      this.#busy = false;
-    });
-    this.#running = running;
-    return running;
+  /** Has `running` be the work until it is over. */
+  #note(work: Promise<Outcome>): Promise<Outcome> {
+    const over = (): void => {
+      this.#running = undefined;
+    };
+    this.#running = work;
+    work.then(over, over);
+    return work;
   }
 }
+
+const refusedTwice = (): Promise<never> =>
+  Promise.reject(new Error("an exchange is answered once"));

@@ -8,9 +8,11 @@ import { loadGroup, type Group } from "../../certs/group.js";
 import { serverTls } from "../../certs/tls.js";
 import { MovedClock } from "../support/moved-clock.js";
 import { InwayConnections, inwayTarget } from "../../outway/inway-target.js";
+import { LinkPolicy } from "../../outway/link-policy.js";
 import { InwayPicker } from "../../outway/pick.js";
 import { revocationListOf } from "../support/crl.js";
 import { TestGroup } from "../support/pki.js";
+import { recordedLog } from "../support/recorded-log.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
 
 const PROVIDER = "00000000000000000002";
@@ -68,6 +70,7 @@ describe("outway/inway-target", function () {
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const target = inwayTarget({ host: "inway.test", port }, provider.identity.peerId, {
       ...{ group: () => group, bundle: () => own, timeouts: TIMEOUTS },
+      linkPolicy: new LinkPolicy({ link: "off", linkRequire: [] }, recordedLog().log),
       policy: () => ({
         ports: undefined,
         privateAddresses: true,

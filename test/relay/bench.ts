@@ -142,6 +142,8 @@ export interface BenchOptions {
   /** What the relay knows of the n-th client; "client" unless given. */
   readonly context?: (index: number) => string;
   readonly exchange?: (exchange: Exchange<string>, order: ForwardOrder) => Promise<void>;
+  /** Whether what connects to it speaks the link. */
+  readonly link?: boolean;
 }
 
 /** A relay that listens, forwards everything to one target, and remembers how it went. */
@@ -164,7 +166,8 @@ export class Bench implements ExchangeHandler<string> {
     this.#server = createServer((socket) => {
       const context = options.context?.(accepted) ?? "client";
       accepted += 1;
-      this.relay.accept(socket, context);
+      if (options.link === true) this.relay.acceptLink(socket, context);
+      else this.relay.accept(socket, context);
     });
   }
 

@@ -3,7 +3,7 @@ import type { TransactionId } from "../../core/names.js";
 import type { DataSubject, Direction } from "../entry.js";
 import type { PersonalReading } from "../read-personal.js";
 import type { RecordedExchange } from "../record.js";
-import type { PeerRecord, PeerRecordsWanted } from "./peer-records.js";
+import type { PeerLeaf, PeerRecord, PeerRecordsWanted } from "./peer-records.js";
 
 /** Which exchanges are wanted: those for which everything that is set holds. */
 export interface ExchangeFilter {
@@ -273,6 +273,8 @@ export interface LogReader {
   ): (range: MillisecondRange, service?: string) => AsyncGenerator<readonly SharedExchangeItem[]>;
   /** Records for another peer (FSC, GET /logs). */
   peerRecords(wanted: PeerRecordsWanted): Promise<readonly PeerRecord[]>;
+  /** The records of transactions in which a peer is one of the four: intents and refusals, then their ends. */
+  peerLeaves(peerId: string, ids: readonly TransactionId[]): Promise<readonly PeerLeaf[]>;
   /** Peers with which there were exchanges in this time. */
   peersWith(range: MillisecondRange): Promise<readonly string[]>;
   /** All keys, newest first. */

@@ -7,7 +7,7 @@ import { entries, entry, exchange, personal } from "./entries.js";
 import { beginEpoch } from "./epoch.js";
 import type { Ingest } from "./ingest.js";
 import { storedKeys } from "./keys.js";
-import { peerRecords } from "./peer-records.js";
+import { peerLeaves, peerRecords } from "./peer-records.js";
 import { checkpointAt, consistencyFrom, proofFor } from "./proofs.js";
 import { prune } from "./prune.js";
 import type { LogKeeper, LogReader, LogStatus } from "./read-side.js";
@@ -72,6 +72,7 @@ export const readerOf = (tables: Tables, parts: ReaderParts): LogReader => ({
   counts: (fromMonth, toMonth) => counts(tables, fromMonth, toMonth),
   sharedWith: (peerId) => (range, service) => sharedWith(tables, peerId, range, service),
   peerRecords: (wanted) => peerRecords(tables.db, tables.groupId, wanted),
+  peerLeaves: (peerId, ids) => peerLeaves(tables, peerId, ids),
   peersWith: (range) => peersWith(tables, range),
   keys: () => storedKeys(tables.db, tables.groupId),
   epochs: () => epochsOf(tables),

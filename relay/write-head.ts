@@ -1,0 +1,75 @@
+// Makes the octets of a head out of text, and refuses what would be read as something else than was meant.
+import { CLASS, TARGET, TOKEN, VALUE } from "./scan-bytes.js";
+import type { HeaderLines } from "./message.js";
+
+const isOf = (bit: number, text: string): boolean => {
+  for (let at = 0; at < text.length; at++) {
+    if (((CLASS[text.charCodeAt(at)] ?? 0) & bit) === 0) return false;
+  }
+  return true;
+};
+
+/** The text of header lines, each with its CRLF. */
+const textOf = (lines: HeaderLines): string => {
+  let text = "";
+  for (const [name, value] of lines) {
+    if (name === "" || !isOf(TOKEN, name) || !isOf(VALUE, value)) {
+      throw new TypeError("a header line cannot be sent as it is");
+    }
+    text += `${name}: ${value}\r\n`;
+  }
+  return text;
+};
+
+/**
+ * A request's head.
+ *
+ * @param own further lines with their CRLF, of the relay itself
+ * @throws TypeError when method, target or a line holds what may not stand there
+ */
+export const requestBytes = (
+  { method, target, headers }: { method: string; target: string; headers: HeaderLines },
+  own: string,
+): Buffer => {
+  if (method === "" || !isOf(TOKEN, method) || target === "" || !isOf(TARGET, target)) {
+    throw new TypeError("a request line cannot be sent as it is");
+  }
+  return Buffer.from(`${method} ${target} HTTP/1.1\r\n${textOf(headers)}${own}\r\n`, "latin1");
+};
+
+/** A response's head, likewise. */
+export const responseBytes = (
+  { status, reason, headers }: { status: number; reason: string; headers: HeaderLines },
+  own: string,
+): Buffer => {
+  if (!Number.isInteger(status) || status < 100 || status > 999 || !isOf(VALUE, reason)) {
+    throw new TypeError("a status line cannot be sent as it is");
+  }
+  return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${textOf(headers)}${own}\r\n`, "latin1");
+};
+
+/**
+ * Trailer lines by themselves, each with its CRLF; undefined when there are none.
+ *
+ * @throws TypeError when one holds what may not stand there
+ */
+export const trailerBytes = (trailers: HeaderLines): Buffer | undefined =>
+  trailers.length === 0 ? undefined : Buffer.from(textOf(trailers), "latin1");
+
+const CRLF = Buffer.from("\r\n", "latin1");
+const LAST_CHUNK = Buffer.from("0\r\n\r\n", "latin1");
+
+/** The pieces of one chunk around its data: what stands in front, and what behind. */
+export const chunkBefore = (octets: number): Buffer =>
+  Buffer.from(`${octets.toString(16)}\r\n`, "latin1");
+
+/** What stands behind the data of a chunk. */
+export const CHUNK_AFTER: Buffer = CRLF;
+
+/**
+ * The end of a chunked body.
+ *
+ * @throws TypeError when a trailer holds what may not stand there
+ */
+export const lastChunk = (trailers: HeaderLines): Buffer =>
+  trailers.length === 0 ? LAST_CHUNK : Buffer.from(`0\r\n${textOf(trailers)}\r\n`, "latin1");
