@@ -7,7 +7,7 @@ import { readPersonal, type PersonalReading } from "../txlog/read-personal.js";
 import type { LogRecord } from "../txlog/record.js";
 import { CommandError, UsageError } from "./command.js";
 import { align, columnTable, rowsOf } from "./log-columns.js";
-import { jsonLine, reading, requireSegments, writeLine } from "./log-folder.js";
+import { jsonLine, reading, requireSegments, shippedNote, writeLine } from "./log-folder.js";
 
 /** The command's options. */
 export interface ShowOptions {
@@ -73,7 +73,24 @@ const personalOf = ({ personal }: Found, shown: boolean): Row[] => {
   if (personal.status === "readable") {
     return shown ? personalRows(personal.personal) : [["personal data", "encrypted (--personal)"]];
   }
+  if (personal.status === "shipped") {
+    return [["personal data", "shipped to the manager; the key is here no longer"]];
+  }
   return personal.status === "erased" ? [["personal data", "erased"]] : [];
+};
+
+const notFound = async (id: string, folders: readonly string[]): Promise<CommandError> => {
+  const notes: string[] = [];
+  for (const folder of folders) {
+    const note = await shippedNote(folder);
+    if (note !== undefined) notes.push(`${folder}: ${note}`);
+  }
+  const hint =
+    "an outcome is written within a moment of its end; 'schakel log tail' shows the last records";
+  return new CommandError(
+    `no record of ${id} in ${folders.join(", ")}`,
+    [...notes, hint].join("\n"),
+  );
 };
 
 /** Runs the command. */
@@ -82,12 +99,7 @@ export const show = (id: string, options: ShowOptions): Promise<void> =>
     const wanted = parseId(id);
     const found: Found[] = [];
     for (const folder of options.folder) found.push(...(await findIn(folder, wanted)));
-    if (found.length === 0) {
-      throw new CommandError(
-        `no record of ${id} in ${options.folder.join(", ")}`,
-        "an outcome is written within a moment of its end; 'schakel log tail' shows the last records",
-      );
-    }
+    if (found.length === 0) throw await notFound(id, options.folder);
     if (options.json === true) {
       for (const { folder, records, personal } of found) {
         for (const [index, item] of records.entries()) {

@@ -170,9 +170,11 @@ export const giveTile: Endpoint = async ({ segment = "", parameters }, context) 
   return rawReply(200, "application/octet-stream", bytes);
 };
 
-/** GET /schakel/log/keys: the statements of our log's keys. */
-export const giveKeys: Endpoint = async (_call, context) =>
-  jsonReply({ statements: await logsOf(context).keys() });
+/** GET /schakel/log/keys: the statements of our log's keys, and of those with which we witness others'. */
+export const giveKeys: Endpoint = async (_call, context) => {
+  const keys = context.logs ?? witnessOf(context);
+  return jsonReply({ statements: await keys.keys() });
+};
 
 const bodyOf = async <T>(call: Call, bytesMax: number, read: (fields: Fields) => T): Promise<T> => {
   const value = parseBody(await call.body({ type: JSON_TYPE, bytesMax }), bytesMax);

@@ -35,9 +35,12 @@ export class RefusedHead extends Error {
   }
 }
 
+const NOTHING: HeaderLines = [];
+
 /** A request's head that was accepted. */
 export class ScannedRequest implements RequestHead {
   #headers: HeaderLines | undefined;
+  #beside: HeaderLines = NOTHING;
 
   constructor(
     readonly method: string,
@@ -51,6 +54,12 @@ export class ScannedRequest implements RequestHead {
     return this.says.version;
   }
 
+  /** The lines, where they can be passed as they stand. */
+  get raw(): ScannedLines | undefined {
+    const { namesOthers, authority } = this.says;
+    return namesOthers || authority !== undefined ? undefined : this.lines;
+  }
+
   /** How the body is delimited. */
   get framing(): Framing {
     return this.says.framing;
@@ -59,15 +68,25 @@ export class ScannedRequest implements RequestHead {
   /** The lines as text, with the Host that an absolute target stands for where there was none. */
   get headers(): HeaderLines {
     const { authority } = this.says;
-    this.#headers ??=
-      authority === undefined ? this.lines.pairs : [["Host", authority], ...this.lines.pairs];
+    const { pairs } = this.lines;
+    if (authority === undefined && this.#beside.length === 0) return pairs;
+    this.#headers ??= [
+      ...(authority === undefined ? [] : [["Host", authority] as const]),
+      ...pairs,
+      ...this.#beside,
+    ];
     return this.#headers;
+  }
+
+  /** Lines at the end that did not come with the octets of the head. */
+  get beside(): HeaderLines {
+    return this.#beside;
   }
 
   /** The same head with one more line at its end, which came in another way. */
   with(line: HeaderLines[number]): ScannedRequest {
     const more = new ScannedRequest(this.method, this.target, this.lines, this.says);
-    more.#headers = [...this.headers, line];
+    more.#beside = [...this.#beside, line];
     return more;
   }
 }

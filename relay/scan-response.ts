@@ -38,6 +38,11 @@ export class ScannedResponse implements ResponseHead {
     readonly says: ResponseSays,
   ) {}
 
+  /** The lines, where they can be passed as they stand. */
+  get raw(): ScannedLines | undefined {
+    return this.says.namesOthers ? undefined : this.lines;
+  }
+
   /** How the body is delimited. */
   get framing(): Framing {
     return this.says.framing;
