@@ -41,8 +41,8 @@ describe("a large log behind a manager", function () {
     try {
       db.exec(change);
       await work();
-      db.exec(back);
     } finally {
+      db.exec(back);
       db.close();
     }
   };
@@ -101,8 +101,8 @@ describe("a large log behind a manager", function () {
   const faults: readonly (readonly [string, string, string, string])[] = [
     [
       "a byte of a record",
-      "update txlog_record set leaf = leaf || x'00' where tree_index = 700",
-      "update txlog_record set leaf = substr(leaf, 1, length(leaf) - 1) where tree_index = 700",
+      "update txlog_record set leaf = cast(leaf || x'00' as blob) where tree_index = 700",
+      "update txlog_record set leaf = substr(cast(leaf as blob), 1, length(leaf) - 1) where tree_index = 700",
       "leaf-changed: entry 700",
     ],
     [
