@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { wholeNumber } from "./arguments.js";
 import type { EraseOptions, PruneOptions, RetentionOptions } from "./log-care.js";
-import { transactionId } from "./log-filter.js";
+import { subjectOption, transactionId } from "./log-filter.js";
 import { addManaged, managed } from "./managed.js";
 import { momentInTime } from "./times.js";
 
@@ -49,7 +49,7 @@ const registerErase = (log: Command): void => {
   const erase = log
     .command("erase")
     .description("erase personal data for good")
-    .option("--subject <KEY=VALUE>", "of all records about this data subject")
+    .addOption(subjectOption("of all records about this data subject"))
     .option("--transaction <ID>", "of this exchange", transactionId)
     .requiredOption("--reason <TEXT>", "why, for the audit log; nothing personal")
     .option("--dry-run", "only count")

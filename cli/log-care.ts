@@ -11,7 +11,7 @@ import { table } from "./table.js";
 
 /** What `log erase` is given. */
 export interface EraseOptions {
-  readonly subject?: string;
+  readonly dataSubject?: string;
   readonly transaction?: string;
   readonly reason: string;
   readonly dryRun?: true;
@@ -51,12 +51,12 @@ const confirm = async (question: string, { yes }: { readonly yes?: true }): Prom
   }
 };
 
-const eraseRequest = ({ subject, transaction, reason }: EraseOptions) => {
-  if ((subject === undefined) === (transaction === undefined)) {
+const eraseRequest = ({ dataSubject: named, transaction, reason }: EraseOptions) => {
+  if ((named === undefined) === (transaction === undefined)) {
     throw new UsageError("give --subject or --transaction, and not both");
   }
   return {
-    dataSubject: subject === undefined ? "" : dataSubject(subject),
+    dataSubject: named === undefined ? "" : dataSubject(named),
     transactionId: transaction ?? "",
     reason,
   };

@@ -18,7 +18,7 @@ export interface FilterOptions {
   readonly direction?: string;
   readonly status?: number;
   readonly transaction?: string;
-  readonly subject?: string;
+  readonly dataSubject?: string;
   readonly grant?: string;
 }
 
@@ -52,6 +52,10 @@ export const dataSubject = (text: string): string => {
   );
 };
 
+/** The option --subject, which a command reads as `dataSubject`. */
+export const subjectOption = (text: string): Option =>
+  Object.assign(new Option("--subject <KEY=VALUE>", text), { attributeName: () => "dataSubject" });
+
 /** Adds the options. */
 export const addFilters = (command: Command): Command =>
   command
@@ -67,12 +71,12 @@ export const addFilters = (command: Command): Command =>
     )
     .option("--status <STATUS>", "answered with this status, or 4xx for a hundred", statusFilter)
     .option("--transaction <ID>", "with this transaction id", transactionId)
-    .option("--subject <KEY=VALUE>", "about this data subject, such as bsn=123456782")
+    .addOption(subjectOption("about this data subject, such as bsn=123456782"))
     .option("--grant <HASH>", "under this grant");
 
 /** The filter of the options. Throws UsageError. */
 export const filterOf = (options: FilterOptions): ExchangeFilter => {
-  const { from = 0, to = 0, subject } = options;
+  const { from = 0, to = 0, dataSubject: named } = options;
   if (to > 0 && from >= to) throw new UsageError("--from is not before --to");
   return {
     fromUs: BigInt(from) * US_PER_SECOND,
@@ -82,14 +86,14 @@ export const filterOf = (options: FilterOptions): ExchangeFilter => {
     direction: options.direction ?? "",
     status: options.status ?? 0,
     transactionId: options.transaction ?? "",
-    dataSubject: subject === undefined ? "" : dataSubject(subject),
+    dataSubject: named === undefined ? "" : dataSubject(named),
     grantHash: options.grant ?? "",
   };
 };
 
 /** Whether any of the options is given. */
 export const isFiltered = (options: FilterOptions): boolean => {
-  const { from, to, peer, service, direction, status, transaction, subject, grant } = options;
-  const all = [from, to, peer, service, direction, status, transaction, subject, grant];
+  const { from, to, peer, service, direction, status, transaction, dataSubject: named } = options;
+  const all = [from, to, peer, service, direction, status, transaction, named, options.grant];
   return all.some((each) => each !== undefined);
 };

@@ -4,7 +4,7 @@ import { shown } from "../contracts/shown-text.js";
 import { systemCode } from "../core/errors.js";
 import { verifyBundle, type VerifiedBundle } from "../txlog/tree/bundle.js";
 import { LogFault } from "../txlog/tree/log-fault.js";
-import { CommandError, UsageError } from "./command.js";
+import { CommandError } from "./command.js";
 import { readTrust, remember, type TrustOptions } from "./log-trust.js";
 import { print } from "./print.js";
 import { progressBar } from "./progress-bar.js";
@@ -16,7 +16,7 @@ const MESSAGE_MAX = 500;
 
 /** What the command line says. */
 export interface VerifyOptions extends TrustOptions {
-  readonly bundle?: string;
+  readonly bundle: string;
   readonly json?: boolean;
 }
 
@@ -131,12 +131,10 @@ const verifyFile = async (path: string, options: VerifyOptions): Promise<Verifie
 /**
  * Verifies a bundle and prints what it was found to be; writes its checkpoint to `--known-checkpoint` when all is right.
  *
- * @throws UsageError without a bundle or anything that is trusted; CommandError for the first thing that is wrong
+ * @throws UsageError without anything that is trusted; CommandError for the first thing that is wrong
  */
 export const verify = async (options: VerifyOptions): Promise<void> => {
   const { bundle, knownCheckpoint, json = false } = options;
-  if (bundle === undefined)
-    throw new UsageError("nothing says what to verify", "give --bundle FILE");
   try {
     const found = await verifyFile(bundle, options);
     if (knownCheckpoint !== undefined) await remember(knownCheckpoint, found.note);

@@ -65,9 +65,10 @@ the key of its log.
 
 const verifyWork = async (
   settings: CliSettings,
-  options: VerifyOptions & LiveOptions,
+  options: Partial<VerifyOptions> & LiveOptions,
 ): Promise<void> => {
-  if (options.bundle === undefined) {
+  const { bundle } = options;
+  if (bundle === undefined) {
     const { verifyLive } = await import("./log-live.js");
     return verifyLive(settings, options);
   }
@@ -76,7 +77,7 @@ const verifyWork = async (
     throw new UsageError("--from, --to and --epoch are for the manager's log, not for a bundle");
   }
   const { verify } = await import("./log-verify.js");
-  return verify({ ...options, json: settings.json });
+  return verify({ ...options, bundle, json: settings.json });
 };
 
 const registerVerify = (log: Command): void => {

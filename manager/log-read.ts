@@ -1,6 +1,7 @@
 // Reading the log in the order of its tree, for verification and export.
 import type { PeerIdRule } from "../core/names.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
+import { breath } from "../txlog/store/breath.js";
 import type { LogReader, StoredCheckpoint, StoredEntry } from "../txlog/store/read-side.js";
 import { edgeFromTiles, inclusionProof, type TileReader } from "../txlog/tree/tiles.js";
 import { formatProof } from "../txlog/tree/tlog-proof.js";
@@ -83,6 +84,8 @@ const selected = async (
       await note(writerId, sequence);
       await note(writerId, endSequence);
     }
+    // SQLite answers at once: what waits in the event loop has its turn between pages.
+    await breath();
     token = page.nextToken;
   } while (token !== undefined);
   return [...found].sort((a, b) => a - b);
@@ -128,6 +131,7 @@ export class LogRead {
     };
     let message: wire.ReadLogResponse | undefined;
     let bytes = 0;
+    let given = 0;
     for await (const entry of entries) {
       message ??= await firstOf(entry);
       const shown = request.proofs
@@ -137,11 +141,12 @@ export class LogRead {
       bytes += shown.leaf.length + shown.proof.length + ENTRY_BYTES;
       if (bytes < MESSAGE_BYTES) continue;
       yield message;
+      given += 1;
       message = { checkpoint: "", entries: [], prefix: [], first: 0n };
       bytes = 0;
     }
     message ??= await firstOf(undefined);
-    if (message.entries.length > 0 || message.checkpoint !== "" || bytes === 0) yield message;
+    if (message.entries.length > 0 || given === 0) yield message;
   }
 
   /** With its proof under the checkpoint that all are read under. */

@@ -1,0 +1,167 @@
+// A log of many records behind a real manager: read in several messages, changed on its disk, cut, pruned, restored.
+import { expect } from "chai";
+import { readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { CommandLine } from "../support/command-line.js";
+import { Organisations, type Organisation } from "../support/managers.js";
+import { schakel } from "../support/schakel.js";
+import { ShippingWriter } from "../support/shipped.js";
+import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
+import { until } from "../support/until.js";
+
+const EXCHANGES = 1500;
+const PEER = "00000000000000000077";
+/** Whole bundles of 256 in the records of all exchanges. */
+const PRUNED = Math.floor((2 * EXCHANGES) / 256) * 256;
+
+interface Verified {
+  readonly valid: boolean;
+  readonly entries: number;
+  readonly from: number;
+  readonly size: number;
+  readonly selected: boolean;
+  readonly signed: boolean;
+}
+
+describe("a large log behind a manager", function () {
+  this.timeout(180_000);
+  let all: Organisations;
+  let own: Organisation;
+  let group = "";
+  const cli = new CommandLine();
+
+  const verified = (...args: readonly string[]): Promise<Verified> =>
+    cli.json(own, "log", "verify", "--group", group, ...args);
+
+  /** Runs something with the store's database changed under the manager, and changes it back. */
+  const changed = async (change: string, back: string, work: () => Promise<void>) => {
+    const db = new DatabaseSync(join(own.data, "log.db"));
+    try {
+      db.exec(change);
+      await work();
+    } finally {
+      db.exec(back);
+      db.close();
+    }
+  };
+
+  before(async () => {
+    all = await Organisations.start(1);
+    own = all.at(0);
+    group = all.group.groupFile;
+    const writer = new ShippingWriter(Date.now, "test");
+    for (let n = 0; n < EXCHANGES; n++) {
+      const personal = {
+        path: `/${String(n)}`,
+        dataSubjects: [{ key: "bsn", value: `9${String(n)}` }],
+      };
+      const parties = { source: { peerId: own.peerId }, destination: { peerId: PEER } };
+      const service = n % 3 === 0 ? "third" : "others";
+      writer.outcome(writer.intent({ ...parties, personal, service, direction: "outgoing" }));
+    }
+    const { logStore } = own.manager.state;
+    await logStore.ingest.begin({ writerId: writer.writerId, component: "outway/one" });
+    await logStore.ingest.batch(writer.take());
+    await until("all to be sealed", async () => {
+      const { sealed, unsealed } = await logStore.reader.status();
+      return unsealed === 0 && sealed === 2 * EXCHANGES;
+    });
+  });
+
+  after(async () => {
+    await all.remove();
+    removeTemporaryFolders();
+  });
+
+  it("is verified whole, from a place on, and in part", async () => {
+    expect(await verified()).to.include({ entries: 2 * EXCHANGES, from: 0, selected: false });
+    expect(await verified("--from", "1001")).to.include({ from: 1001, entries: 1999 });
+    expect(await verified("--from", "300", "--to", "900")).to.include({ entries: 600 });
+  });
+
+  it("is searched by pages without a double or a gap", async () => {
+    const found = await cli.json<{ sequence: number }[]>(own, "log", "search", "--all");
+    expect(new Set(found.map(({ sequence }) => sequence)).size).to.equal(EXCHANGES);
+    const third = await cli.json<object[]>(
+      ...([own, "log", "search", "--service", "third", "--all"] as const),
+    );
+    expect(third).to.have.length(EXCHANGES / 3);
+  });
+
+  it("is exported by a filter, each entry with its proof", async () => {
+    const out = join(temporaryFolder(), "third.jsonl");
+    await cli.printed(own, "log", "export", "--out", out, "--service", "third");
+    expect(await verified("--bundle", out)).to.include({
+      ...{ entries: (2 * EXCHANGES) / 3, selected: true, signed: true },
+    });
+  });
+
+  const faults: readonly (readonly [string, string, string, string])[] = [
+    [
+      "a byte of a record",
+      "update txlog_record set leaf = cast(leaf || x'00' as blob) where tree_index = 700",
+      "update txlog_record set leaf = substr(cast(leaf as blob), 1, length(leaf) - 1) where tree_index = 700",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "a record with its hash",
+      "update txlog_record set tree_index = case tree_index when 10 then -12 when 12 then -10 end where tree_index in (10, 12); update txlog_record set tree_index = -tree_index where tree_index < 0",
+      "update txlog_record set tree_index = case tree_index when 10 then -12 when 12 then -10 end where tree_index in (10, 12); update txlog_record set tree_index = -tree_index where tree_index < 0",
+      "entry 10: ",
+    ],
+    [
+      "a record that was removed",
+      "update txlog_record set epoch = 9 where tree_index = 1500",
+      "update txlog_record set epoch = 1 where tree_index = 1500",
+      "entry-missing: entry 1500",
+    ],
+    [
+      "a root that nobody signed",
+      "update txlog_checkpoint set note = replace(note, char(10) || '3000' || char(10), char(10) || '2999' || char(10))",
+      "update txlog_checkpoint set note = replace(note, char(10) || '2999' || char(10), char(10) || '3000' || char(10))",
+      "signature-wrong: ",
+    ],
+  ];
+
+  for (const [name, change, back, told] of faults) {
+    it(`tells ${name} that was changed in the database, and exits 1`, async () => {
+      await changed(change, back, async () => {
+        const result = await cli.run(own, "log", "verify", "--group", group);
+        expect(result.stderr).to.contain(told);
+        expect([result.code, result.stdout]).to.deep.equal([1, ""]);
+      });
+      await verified();
+    });
+  }
+
+  it("is pruned by whole bundles, and what is left is verified and exported", async () => {
+    const before = new Date(Date.now() + 3_600_000).toISOString();
+    const prune = ["log", "prune", "--before", before];
+    const dry = await cli.json<object>(own, ...prune, "--dry-run");
+    expect(dry).to.include({ entries: PRUNED, first_kept: PRUNED });
+    expect(await cli.json<object>(own, ...prune, "--yes")).to.include({ entries: PRUNED });
+    const left = 2 * EXCHANGES - PRUNED;
+    expect(await verified()).to.include({ from: PRUNED, entries: left, size: 2 * EXCHANGES });
+    const out = join(temporaryFolder(), "left.jsonl");
+    await cli.printed(own, "log", "export", "--out", out);
+    const result = await schakel(["log", "verify", "--bundle", out, "--group", group, "--json"]);
+    expect(result.code, result.stderr).to.equal(0);
+    expect(JSON.parse(result.stdout)).to.include({ entries: left, signed: true });
+    const [first] = await cli.json<{ transaction_id: string }[]>(
+      ...([own, "log", "search", "--oldest-first", "--limit", "1"] as const),
+    );
+    expect(await cli.printed(own, "log", "show", first!.transaction_id, "--here")).to.contain(
+      "pruned",
+    );
+  });
+
+  it("keeps what was verified in the identity folder alone", async () => {
+    const folder = join(await cli.identity(own), "known-logs");
+    const [name = "", ...more] = readdirSync(folder);
+    expect(more).to.deep.equal([]);
+    expect(decodeURIComponent(name)).to.equal(`schakel/test/${own.peerId}.txt`);
+    expect((await readFile(join(folder, name), "utf8")).split("\n")[1]).to.equal("3000");
+  });
+});
