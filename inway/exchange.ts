@@ -28,6 +28,7 @@ import type { Intent, TransactionLog } from "../txlog/log.js";
 import type { InwayAccess } from "./access.js";
 import { toInwayError } from "./failures.js";
 import { towardsOutway, towardsSource } from "./headers.js";
+import type { PathTemplates } from "./path-templates.js";
 import type { Leave, PeerLimits } from "./peer-limits.js";
 import { sourcePath, sourceTarget, type SourceTimeouts } from "./source.js";
 
@@ -44,6 +45,7 @@ export interface InwayParts {
   readonly keepHost: boolean;
   readonly exchangesMax: number;
   readonly peerLimits: Pick<PeerLimits, "exchange">;
+  readonly pathTemplates: Pick<PathTemplates, "of">;
   /** How many exchanges run now, this one included. */
   readonly running: () => number;
 }
@@ -108,6 +110,8 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
       entry = { ...underGrant(entry, permitted.grant), personal };
       const { service } = permitted;
       const path = sourcePath(service, request.target);
+      const pathTemplate = this.parts.pathTemplates.of(service, path);
+      if (pathTemplate !== undefined) entry = { ...entry, pathTemplate };
 
       intent = await transactionLog.intent(entry);
       const { signal } = running;
