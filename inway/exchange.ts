@@ -21,7 +21,7 @@ import {
 } from "../relay/exchange.js";
 import { headerValues, type RequestHead } from "../relay/message.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
-import { abandoned, answeredWith, forwarded } from "../txlog/from-exchange.js";
+import { abandoned, answeredWith, farTimeOf, forwarded } from "../txlog/from-exchange.js";
 import { underGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
@@ -196,9 +196,10 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     { thrown, intent }: { thrown: unknown; intent: Intent | undefined },
   ): Promise<void> {
     const error = toInwayError(thrown);
+    const far = thrown instanceof ForwardError ? farTimeOf("source", thrown) : undefined;
     if (error === undefined) {
       const sent = thrown instanceof ForwardError ? thrown.requestBytes : 0;
-      if (intent !== undefined) this.#close(intent, abandoned(elapsedUs(exchange), sent));
+      if (intent !== undefined) this.#close(intent, abandoned(elapsedUs(exchange), sent, far));
       return;
     }
     const { code, cause } = error;
@@ -211,7 +212,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     if (intent === undefined)
       this.parts.transactionLog.refusal(entry, { status: answer.status, code });
     const sent = await exchange.answer(answer);
-    if (intent !== undefined) this.#close(intent, answeredWith(code, sent));
+    if (intent !== undefined) this.#close(intent, answeredWith(code, sent, far));
   }
 
   #answer(
