@@ -43,7 +43,7 @@ export const medianOf = (samples: readonly Sample[]): Sample => {
   if (first === undefined) throw new Error("nothing was measured");
   const names = Object.keys(first) as (keyof Sample)[];
   const medians = names.map((name) => [name, median(samples.map((sample) => sample[name]))]);
-  return Object.fromEntries(medians) as unknown as Sample;
+  return Object.fromEntries(medians);
 };
 
 const QUIET_MS = 250;

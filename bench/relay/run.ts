@@ -7,7 +7,8 @@ import { printed, installed } from "./program.js";
 import { isFor, loadAverage, measure, profile, syncTimes, warmUp, type Sample } from "./measure.js";
 import { clientTls, describePair, type Pair, type Surroundings } from "./pair.js";
 import { startPeers } from "./peers.js";
-import { Schakel, WAYS, wayName } from "./schakel.js";
+import { Schakel } from "./schakel.js";
+import { wayName, WAYS } from "./ways.js";
 import { startSource } from "./source-program.js";
 
 /** What is measured, and how long. */
