@@ -74,7 +74,7 @@ const measureAll = async (
       for (const { pair, samples } of [...turns.slice(first), ...turns.slice(0, first)]) {
         const sample = await measure(pair, kind, seconds);
         samples.push(sample);
-        const figures = Object.entries(sample).map(
+        const figures = Object.entries({ ...sample } as Record<string, number>).map(
           ([what, value]) => `${what} ${value.toFixed(2)}`,
         );
         say(`${kind.name} ${round + 1}/${rounds} ${describePair(pair)}: ${figures.join(", ")}`);
