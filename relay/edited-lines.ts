@@ -82,7 +82,7 @@ export class EditedLines {
   }
 
   /** Fills RANGES with what passes; gives its octets, or -1 when a line must be written anew. */
-  #ranges({ bytes, offsets }: ScannedLines, trailer: boolean): number {
+  #ranges({ bytes, offsets, end }: ScannedLines, trailer: boolean): number {
     RANGES.length = 0;
     const dropped = trailer ? HOP_BY_HOP : HOP_BY_HOP | NAME.trailer;
     let octets = 0;
@@ -91,7 +91,7 @@ export class EditedLines {
       const nameTo = offsets[line + 1] ?? 0;
       if (((offsets[line + 4] ?? 0) & dropped) !== 0 || this.drop.of(bytes, from, nameTo)) continue;
       const next = line + PER_LINE;
-      const to = next < offsets.length ? (offsets[next] ?? 0) : bytes.length - 2;
+      const to = next < offsets.length ? (offsets[next] ?? 0) : end;
       // One space in front of the value and nothing behind it.
       const plain = offsets[line + 2] === nameTo + 2 && bytes[nameTo + 1] === SP;
       if (!plain || offsets[line + 3] !== to - 2) return -1;

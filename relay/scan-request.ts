@@ -298,7 +298,7 @@ const scanFrom = (bytes: Buffer, from: number, limits: LineLimits): FoundRequest
       `a head of more than ${headBytesMax} octets`,
     );
   }
-  return end === INCOMPLETE ? undefined : { head: accepted(bytes, from, end), end };
+  return end === INCOMPLETE ? undefined : { head: accepted(bytes, from), end };
 };
 
 /**
@@ -312,7 +312,7 @@ export const scanRequestHead = (bytes: Buffer, limits: LineLimits): ScannedReque
   throw malformed("the head does not end where its octets do");
 };
 
-const accepted = (bytes: Buffer, from: number, end: number): ScannedRequest => {
+const accepted = (bytes: Buffer, from: number): ScannedRequest => {
   const { methodTo, targetFrom, targetTo, versionFrom } = LINE;
   const old = bytes[versionFrom + 7] === 0x30;
   const version = old ? "1.0" : "1.1";
@@ -327,7 +327,7 @@ const accepted = (bytes: Buffer, from: number, end: number): ScannedRequest => {
         : hostProblem(bytes, old, address);
   const isOpen = method !== undefined && method !== "CONNECT" && problem === undefined;
   if (!isOpen || typeof framing === "string" || address === undefined) {
-    throw refuseWhole(bytes, { from, end, version }, problem);
+    throw refuseWhole(bytes, { from, version }, problem);
   }
   const { target, from: authorityFrom, to } = address;
   const says: RequestSays = {
@@ -340,19 +340,19 @@ const accepted = (bytes: Buffer, from: number, end: number): ScannedRequest => {
     te: LINES.saysTe,
     namesOthers: LINES.namesOthers,
   };
-  const lines = LINES.take(bytes.subarray(from, end), from);
+  const lines = LINES.take(bytes);
   return new ScannedRequest(method, target, lines, says);
 };
 
 /** Refuses a head that is well-formed line by line, and gives all of it. */
 const refuseWhole = (
   bytes: Buffer,
-  { from, end, version }: { from: number; end: number; version: "1.0" | "1.1" },
+  { from, version }: { from: number; version: "1.0" | "1.1" },
   problem: string | undefined,
 ): RefusedHead => {
   const method = bytes.toString("latin1", from, LINE.methodTo);
   const target = bytes.toString("latin1", LINE.targetFrom, LINE.targetTo);
-  const { pairs: headers } = LINES.take(bytes.subarray(from, end), from);
+  const { pairs: headers } = LINES.take(bytes);
   const head = { method, target, version, headers } as const;
   if (method === "CONNECT") return refusal("ERROR_CODE_METHOD_UNSUPPORTED", undefined, head);
   return malformed(
