@@ -60,7 +60,7 @@ const randomFrom = (start: number) => {
 };
 
 describe("relay/streaming", function () {
-  this.timeout(long ? 600_000 : 60_000);
+  this.timeout(long ? 600_000 : 180_000);
   let bench: Bench;
   let target: RawTarget;
   afterEach(async () => {
