@@ -9,9 +9,14 @@ import { pino } from "pino";
 import { systemClock } from "../core/clock.js";
 import { newTransactionId } from "../core/names.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
-import { openTransactionLog } from "../txlog/log.js";
+import type { openTransactionLog as open } from "../txlog/log.js";
 import { hasPostgres, NO_POSTGRES, PostgresServer } from "../test/support/postgres.js";
 import type { Row } from "./main.js";
+
+/** As it runs: built, without what a loader of TypeScript puts into it. */
+const { openTransactionLog } = (await import(
+  new URL("../dist/txlog/log.js", import.meta.url).href
+)) as { readonly openTransactionLog: typeof open };
 
 const WRITERS = [1, 16, 64];
 /** About what an intent and its outcome have in a segment. */
@@ -20,11 +25,14 @@ const RECORD_BYTES = [480, 190];
 const THUMBPRINT = randomBytes(32);
 const TRACE = randomBytes(16);
 const RECEIPT = randomBytes(32);
+/** Made before: what they cost is not the log's. */
+const IDS = Array.from({ length: 50_000 }, () => newTransactionId());
+let used = 0;
 
 /** An exchange as an outway records one, with all that most have. */
 const exchange = (personal: boolean): ExchangeEntry => ({
   direction: "outgoing",
-  transactionId: newTransactionId(),
+  transactionId: IDS[used++ % IDS.length],
   grantHash:
     "$1$1$Zm9yIG1lYXN1cmluZyBvbmx5LCBhbmQgb2YgdGhlIGxlbmd0aCBvZiBhIHJlYWwgb25lLCBzaXh0eS1mb3Vy",
   source: { peerId: "00000000000000000001" },

@@ -1,9 +1,10 @@
 // What the log commands share: finding a folder's segments, writing lines, and records as JSON.
 import { FormatError } from "../txlog/bytes.js";
+import { segmentPath } from "../txlog/folder.js";
 import type { PersonalReading } from "../txlog/read-personal.js";
 import { toJson } from "../txlog/json.js";
 import { leafHash } from "../txlog/leaf.js";
-import { segmentNumbers, type LogItem } from "../txlog/read.js";
+import { readSegmentHeader, segmentNumbers, type LogItem } from "../txlog/read.js";
 import { CommandError } from "./command.js";
 
 /**
@@ -18,6 +19,18 @@ export const requireSegments = async (folder: string): Promise<number[]> => {
     `${folder} holds no segments of a transaction log`,
     'give the folder "log" in the data folder of an inway or outway, one that has run',
   );
+};
+
+/**
+ * What is to be said of records that are here no longer, in a sentence; undefined when the folder has its first record.
+ */
+export const shippedNote = async (folder: string): Promise<string | undefined> => {
+  const [number] = await segmentNumbers(folder);
+  if (number === undefined) return undefined;
+  const { firstSequence } = await readSegmentHeader(segmentPath(folder, number));
+  return firstSequence <= 1n
+    ? undefined
+    : `records before ${firstSequence} were shipped to the manager and are here no longer`;
 };
 
 /** Does the work; a segment that cannot be read at all is told as something the user can act on. */
@@ -53,6 +66,8 @@ export const jsonLine = (folder: string, item: LogItem, personal?: PersonalReadi
       ? { personal: toJson(personal.personal) }
       : personal?.status === "erased"
         ? { personal_erased: true }
-        : {};
+        : personal?.status === "shipped"
+          ? { personal_shipped: true }
+          : {};
   return JSON.stringify({ folder, status, segment, ...rest, ...opened });
 };

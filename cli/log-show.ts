@@ -1,20 +1,13 @@
-// `schakel log show`: an exchange as one or more logs hold it, side by side.
+// `schakel log show --folder`: an exchange as one or more logs on disk hold it, side by side.
 import { parseTransactionId } from "../core/names.js";
-import {
-  exchangeRows,
-  intentSequence,
-  moment,
-  oneLine,
-  outcomeRows,
-  personalRows,
-  type Row,
-} from "../txlog/describe.js";
+import { intentSequence, personalRows, type Row } from "../txlog/describe.js";
 import { leafHash } from "../txlog/leaf.js";
 import { readLog, type ReadRecord } from "../txlog/read.js";
 import { readPersonal, type PersonalReading } from "../txlog/read-personal.js";
 import type { LogRecord } from "../txlog/record.js";
 import { CommandError, UsageError } from "./command.js";
-import { jsonLine, reading, requireSegments, writeLine } from "./log-folder.js";
+import { align, columnTable, rowsOf } from "./log-columns.js";
+import { jsonLine, reading, requireSegments, shippedNote, writeLine } from "./log-folder.js";
 
 /** The command's options. */
 export interface ShowOptions {
@@ -80,89 +73,24 @@ const personalOf = ({ personal }: Found, shown: boolean): Row[] => {
   if (personal.status === "readable") {
     return shown ? personalRows(personal.personal) : [["personal data", "encrypted (--personal)"]];
   }
+  if (personal.status === "shipped") {
+    return [["personal data", "shipped to the manager; the key is here no longer"]];
+  }
   return personal.status === "erased" ? [["personal data", "erased"]] : [];
 };
 
-const receipt = (label: string, hash: Buffer | undefined, hashes: ReadonlySet<string>): Row[] => {
-  if (hash === undefined) return [];
-  const hex = hash.toString("hex");
-  return [[label, hashes.has(hex) ? `${hex} (found)` : hex]];
-};
-
-const headOf = ({ record, leaf }: ReadRecord): Row[] => [
-  [record.kind, `${record.writerId}/${record.sequence}`],
-  ["recorded", moment(record.createdAtUs)],
-  ["leaf hash", leafHash(leaf).toString("hex")],
-];
-
-const rowsOf = (item: ReadRecord, personal: readonly Row[], hashes: ReadonlySet<string>): Row[] => {
-  const { record } = item;
-  switch (record.kind) {
-    case "intent":
-    case "refusal":
-      return [
-        ["transaction id", record.exchange.transactionId ?? "none"],
-        ...headOf(item),
-        ...exchangeRows(record.exchange),
-        ...personal,
-        ...receipt("other side's intent", record.exchange.otherReceipt, hashes),
-        ...(record.kind === "refusal"
-          ? [["refused", `${record.status} ${record.code}`] as const]
-          : []),
-      ];
-    case "outcome":
-      return [
-        ...headOf(item).map(([label, value]): Row => [
-          label === "outcome" ? label : `outcome ${label}`,
-          value,
-        ]),
-        ...outcomeRows(record.outcome),
-        ...receipt("answer's intent", record.outcome.otherReceipt, hashes),
-        ...receipt("answer's outcome", record.outcome.otherOutcome, hashes),
-      ];
-    case "unfinished":
-      return [["unfinished", `${record.writerId}/${record.sequence}`]];
-    case "refusal-sum":
-    case "writer-start":
-    case "writer-stop":
-    case "epoch":
-      return [...headOf(item), ["says", oneLine(record)]];
+const notFound = async (id: string, folders: readonly string[]): Promise<CommandError> => {
+  const notes: string[] = [];
+  for (const folder of folders) {
+    const note = await shippedNote(folder);
+    if (note !== undefined) notes.push(`${folder}: ${note}`);
   }
-};
-
-/** The columns' rows under one list of labels, in the order in which they first come; a label that comes twice in one column gets a line each. */
-const align = (columns: readonly (readonly Row[])[]): string[][] => {
-  const numbered = columns.map((rows) => {
-    const seen = new Map<string, number>();
-    return rows.map(([label, value]) => {
-      const time = (seen.get(label) ?? 0) + 1;
-      seen.set(label, time);
-      return { key: `${label}\0${time}`, label, value };
-    });
-  });
-  const keys: string[] = [];
-  for (const rows of numbered) {
-    let at = 0;
-    for (const { key } of rows) {
-      const known = keys.indexOf(key);
-      if (known < 0) keys.splice(at, 0, key);
-      at = (known < 0 ? at : known) + 1;
-    }
-  }
-  return keys.map((key) => [
-    key.slice(0, key.indexOf("\0")),
-    ...numbered.map((rows) => rows.find((row) => row.key === key)?.value ?? "-"),
-  ]);
-};
-
-const printTable = (table: readonly (readonly string[])[]): void => {
-  const widths = (table[0] ?? []).map((_, column) =>
-    Math.max(...table.map((cells) => cells[column]?.length ?? 0)),
+  const hint =
+    "an outcome is written within a moment of its end; 'schakel log tail' shows the last records";
+  return new CommandError(
+    `no record of ${id} in ${folders.join(", ")}`,
+    [...notes, hint].join("\n"),
   );
-  for (const cells of table) {
-    const padded = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0));
-    writeLine(padded.join("  ").trimEnd());
-  }
 };
 
 /** Runs the command. */
@@ -171,12 +99,7 @@ export const show = (id: string, options: ShowOptions): Promise<void> =>
     const wanted = parseId(id);
     const found: Found[] = [];
     for (const folder of options.folder) found.push(...(await findIn(folder, wanted)));
-    if (found.length === 0) {
-      throw new CommandError(
-        `no record of ${id} in ${options.folder.join(", ")}`,
-        "an outcome is written within a moment of its end; 'schakel log tail' shows the last records",
-      );
-    }
+    if (found.length === 0) throw await notFound(id, options.folder);
     if (options.json === true) {
       for (const { folder, records, personal } of found) {
         for (const [index, item] of records.entries()) {
@@ -201,5 +124,5 @@ export const show = (id: string, options: ShowOptions): Promise<void> =>
         rowsOf(item, personalOf(one, options.personal === true), hashes),
       ),
     ]);
-    printTable(align([...columns, ...missing]));
+    process.stdout.write(columnTable(align([...columns, ...missing])));
   });

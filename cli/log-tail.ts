@@ -3,7 +3,7 @@ import { repeat } from "../core/retry.js";
 import { oneLine } from "../txlog/describe.js";
 import { segmentPath } from "../txlog/folder.js";
 import { readSegment, readSegments, segmentNumbers, type LogItem } from "../txlog/read.js";
-import { jsonLine, reading, requireSegments, writeLine } from "./log-folder.js";
+import { jsonLine, reading, requireSegments, shippedNote, writeLine } from "./log-folder.js";
 
 const POLL_MS = 250;
 
@@ -52,6 +52,9 @@ const printLast = async (options: TailOptions, numbers: readonly number[]): Prom
     position ??= { segment: number, offset: last?.status === "record" ? last.batchEnd : 0 };
     if (items.length >= lines) break;
   }
+  // All that is here was asked for: what came before is elsewhere.
+  const note = items.length < lines ? await shippedNote(folder) : undefined;
+  if (note !== undefined && options.json !== true) writeLine(`! ${note}`);
   if (lines > 0) for (const item of items.slice(-lines)) print(options, item);
   return position ?? { segment: 0, offset: 0 };
 };

@@ -29,15 +29,17 @@ const renewed = async (dir: string, bundle: InternalBundle): Promise<InternalBun
  * Opens a channel to the manager, does the work and closes it. An identity that has reached two thirds of its
  * life is renewed first.
  *
+ * @param messageBytesMax how large an answer may be; 4 MiB unless given
  * @throws BundleError when the identity folder is not right, and what the work throws
  */
 export const withManager = async <C extends Client, T>(
   constructor: GrpcClientConstructor<C>,
   { identity, user }: CliSettings,
   work: (session: ManagerSession<C>) => Promise<T>,
+  messageBytesMax?: number,
 ): Promise<T> => {
   const bundle = await renewed(identity, await loadInternalBundle(identity));
-  const client = await openManager(constructor, { bundle });
+  const client = await openManager(constructor, { bundle, messageBytesMax });
   const metadata = new Metadata();
   if (user !== undefined) metadata.set("schakel-user", user);
   try {

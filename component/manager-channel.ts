@@ -46,6 +46,8 @@ export interface ManagerDialling {
   readonly bundle: InternalBundle;
   /** Where the manager is; what the identity folder says unless given. */
   readonly address?: Address | undefined;
+  /** How large an answer may be, in bytes; 4 MiB unless given. */
+  readonly messageBytesMax?: number | undefined;
 }
 
 /**
@@ -58,13 +60,14 @@ export interface ManagerDialling {
  */
 export const openManager = async <C extends Client>(
   constructor: GrpcClientConstructor<C>,
-  { bundle, address = bundle.manager }: ManagerDialling,
+  { bundle, address = bundle.manager, messageBytesMax }: ManagerDialling,
 ): Promise<C> => {
   if (address === undefined) {
     throw new Error("the identity folder does not say where the manager is (file 'manager')");
   }
   return await openGrpcClient(constructor, {
     address,
+    messageBytesMax,
     policy: MANAGER_DIALS,
     serverName: SERVER_NAME,
     secureContext: internalSecureContext(bundle),

@@ -185,6 +185,13 @@ export const CONTROL_ERRORS = {
     text: "the manager's store of the transaction log cannot be written",
     hint: "See the manager's log: its disk is full or failing, or its database is away. Nothing is lost; writers keep their records and try again.",
   },
+  ERROR_CODE_RECORD_NOT_FOUND: {
+    status: 404,
+    at: { manager: "M1" },
+    retry: false,
+    text: "the transaction log has no such record",
+    hint: "'schakel log search' finds exchanges. A record arrives within a second of its exchange, and is under a checkpoint a second later.",
+  },
   ERROR_CODE_RECONCILIATION_FAILED: {
     status: 502,
     at: { manager: "M1" },

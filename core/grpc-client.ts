@@ -30,6 +30,8 @@ export interface GrpcEndpoint {
   readonly policy: DialPolicy;
   /** The name for SNI and for the certificate check; the address's host unless given. */
   readonly serverName?: string | undefined;
+  /** How large an answer may be, in bytes; 4 MiB unless given. */
+  readonly messageBytesMax?: number | undefined;
   /** From certs/: our certificate, the anchors and the TLS versions. */
   readonly secureContext: SecureContext;
   /** From certs/: whether the certificate is the expected peer's. An error ends the handshake. */
@@ -75,5 +77,8 @@ export const openGrpcClient = async <C extends Client>(
   const checkServerIdentity = (_host: string, certificate: PeerCertificate) =>
     endpoint.checkServerIdentity(serverName, certificate);
   const secure = credentials.createFromSecureContext(secureContext, { checkServerIdentity });
-  return new constructor(target, secure, channelOptions(address, serverName));
+  return new constructor(target, secure, {
+    ...channelOptions(address, serverName),
+    "grpc.max_receive_message_length": endpoint.messageBytesMax ?? MESSAGE_BYTES_MAX,
+  });
 };

@@ -16,12 +16,15 @@ import { BookHandlers } from "../fsc/book-handlers.js";
 import { ContractBook } from "../fsc/contract-book.js";
 import { openManagerClient } from "../fsc/fsc-client.js";
 import { FscServer } from "../fsc/fsc-server.js";
+import { openLogClient } from "../fsc/log-client.js";
 import { PeerBook } from "../fsc/peer-book.js";
 import { migrateFsc, type FscSchema } from "../fsc/schema.js";
+import type { LogDatabase } from "../txlog/store/schema.js";
 import type { StoredContract } from "../fsc/stored-contract.js";
 import { notForDirectory, Publications } from "./publications.js";
 import type { DirectorySettings } from "./settings.js";
 import { AutomaticSigning } from "./signing.js";
+import { openWitness } from "./witness.js";
 
 /** How often it is looked whether time alone has changed what is shown. */
 const TICK_MS = 500;
@@ -36,6 +39,7 @@ export interface ManagerSideParts {
     | "deliveryRound"
     | "allowAnyPort"
     | "connectionsMax"
+    | "data"
   >;
   readonly groups: GroupSource;
   readonly bundles: BundleSource;
@@ -139,7 +143,13 @@ export const openManagerSide = async (parts: ManagerSideParts): Promise<ManagerS
     // No contract with a connection grant is taken: there is none to give a token for.
     tokenLifetimeMs: 1_000,
   });
+  const witness = await openWitness({
+    ...{ data: settings.data, groups, bundles, peers, client, clock },
+    db: db as unknown as LogDatabase,
+    logs: openLogClient({ groups, bundles, policy, ownAddress: ownAddress(parts), clock, log }),
+  });
   const server = new FscServer({
+    witness,
     ...{ handlers, groups, log, clock, allowAnyPort: settings.allowAnyPort },
     // As many again for gRPC, on the same port.
     limits: { drainMs, connectionsMax: Math.ceil(settings.connectionsMax / 2) },

@@ -52,7 +52,7 @@ export interface BookHandlerParts {
 }
 
 /** A stored contract as it travels. */
-const travelling = ({ content, signatures }: StoredContract): Contract => {
+export const travelling = ({ content, signatures }: StoredContract): Contract => {
   const of = (type: SignatureType): ReadonlyMap<PeerId, string> =>
     new Map(
       signatures.filter((each) => each.type === type).map(({ signer, jws }) => [signer, jws]),

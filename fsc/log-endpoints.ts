@@ -24,6 +24,7 @@ import {
   CO_SIGN_BYTES_MAX,
   PARTS_MAX,
   RECORDS_ANSWER_BYTES_MAX,
+  RECORDS_BYTES_MAX,
   RECORDS_OF_MAX,
   SERVICE_LENGTH_MAX,
   SIGNATURE_LENGTH_MAX,
@@ -36,7 +37,6 @@ const LOGS_LIMIT_DEFAULT = 25;
 
 const GRANT_HASH_LENGTH_MAX = 1024;
 const SERVICE_NAME_LENGTH_MAX = 255;
-const SMALL_BODY_BYTES_MAX = 8 * 1024;
 
 const JSON_TYPE = "application/json";
 
@@ -170,9 +170,11 @@ export const giveTile: Endpoint = async ({ segment = "", parameters }, context) 
   return rawReply(200, "application/octet-stream", bytes);
 };
 
-/** GET /schakel/log/keys: the statements of our log's keys. */
-export const giveKeys: Endpoint = async (_call, context) =>
-  jsonReply({ statements: await logsOf(context).keys() });
+/** GET /schakel/log/keys: the statements of our log's keys, and of those with which we witness others'. */
+export const giveKeys: Endpoint = async (_call, context) => {
+  const keys = context.logs ?? witnessOf(context);
+  return jsonReply({ statements: await keys.keys() });
+};
 
 const bodyOf = async <T>(call: Call, bytesMax: number, read: (fields: Fields) => T): Promise<T> => {
   const value = parseBody(await call.body({ type: JSON_TYPE, bytesMax }), bytesMax);
@@ -207,9 +209,9 @@ const provenJson = ({ leaf, epoch, index, proof }: ProvenRecord): object => ({
 /** POST /schakel/log/records: our records of transactions of the caller's, each with its proof. */
 export const giveRecords: Endpoint = async (call, context) => {
   const logs = logsOf(context);
-  const ids = await bodyOf(call, SMALL_BODY_BYTES_MAX, transactionIdsIn);
+  const ids = await bodyOf(call, RECORDS_BYTES_MAX, transactionIdsIn);
   const fitting: object[] = [];
-  let left = RECORDS_ANSWER_BYTES_MAX - SMALL_BODY_BYTES_MAX;
+  let left = RECORDS_ANSWER_BYTES_MAX - RECORDS_BYTES_MAX;
   for (const record of await logs.records(ids, call.caller)) {
     left -= record.leaf.length * 1.5 + record.proof.length * 1.2 + 100;
     if (left < 0) break;

@@ -140,6 +140,8 @@ export interface LogHandlers {
 export interface WitnessHandlers {
   /** The body and the answer are those of C2SP tlog-witness. */
   addCheckpoint(body: string, caller: PeerIdentity): Promise<CosigningAnswer>;
+  /** The statements of its keys, as `LogHandlers.keys` has them; that one is asked where there are both. */
+  keys(): Promise<readonly string[]>;
 }
 
 /**

@@ -25,7 +25,10 @@ export const SIGNATURE_LENGTH_MAX = 16 * 1024;
 export const WITNESS_BYTES_MAX = 64 * 1024;
 
 /** Transactions whose records are asked for at once: ERROR_CODE_REQUEST_INVALID. */
-export const RECORDS_OF_MAX = 50;
+export const RECORDS_OF_MAX = 200;
+
+/** The body that asks for records, in bytes: ERROR_CODE_BODY_TOO_LARGE. */
+export const RECORDS_BYTES_MAX = 16 * 1024;
 
 /** Records with their proofs, in bytes; those that do not fit are left out. */
 export const RECORDS_ANSWER_BYTES_MAX = 4 * 1024 * 1024;

@@ -51,6 +51,7 @@ const ROUTES: readonly Route[] = [
   { method: "GET", path: "/schakel/log/checkpoint", endpoint: giveCheckpoint, needs: "logs" },
   { method: "GET", path: "/schakel/log/tile/{rest}", endpoint: giveTile, needs: "logs" },
   { method: "GET", path: "/schakel/log/keys", endpoint: giveKeys, needs: "logs" },
+  { method: "GET", path: "/schakel/log/keys", endpoint: giveKeys, needs: "witness" },
   { method: "POST", path: "/schakel/log/records", endpoint: giveRecords, needs: "logs" },
   { method: "POST", path: "/schakel/log/reconcile", endpoint: compare, needs: "logs" },
   { method: "POST", path: "/schakel/log/statement", endpoint: coSign, needs: "logs" },

@@ -172,7 +172,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     const { request, context: caller } = exchange;
     const { service, intent, signal } = recorded;
     const [received = ""] = headerValues(request.headers, "host");
-    const headers = towardsSource(request.headers, {
+    const headers = towardsSource(request, {
       transactionId: recorded.transactionId,
       consumer: caller.peerId,
       self: this.parts.bundle().identity.peerId,
@@ -181,10 +181,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     return exchange.forward({
       target: sourceTarget(service, this.parts.timeouts),
       head: { method: request.method, target: recorded.path, headers },
-      rewriteResponse: (head) => ({
-        ...head,
-        headers: towardsOutway(head.headers, intent.leafHash),
-      }),
+      rewriteResponse: (head) => towardsOutway(head, intent.leafHash),
       keepTrailer: mayBeTrailer,
       signal,
     });

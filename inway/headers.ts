@@ -1,8 +1,10 @@
 // The headers of an exchange as they leave the inway: towards the source, and back (docs/headers.md).
 import { HEADER, isForwarded, isForOutway, isOfUser, isOurs } from "../core/exchange-headers.js";
 import type { PeerId, TransactionId } from "../core/names.js";
-import { endToEnd } from "../relay/hop-by-hop.js";
-import { headerValues, withoutHeaders, type HeaderLines } from "../relay/message.js";
+import { EditedLines, EditedResponse } from "../relay/edited-lines.js";
+import { HeaderName } from "../relay/header-name.js";
+import type { RequestHead, ResponseHead } from "../relay/message.js";
+import { NameChoice } from "../relay/name-choice.js";
 
 /** What the inway knows when it writes the headers towards the source. */
 export interface SourceHeaders {
@@ -14,29 +16,35 @@ export interface SourceHeaders {
   readonly host: string;
 }
 
-/** The request's headers as the source gets them: first hop-by-hop out, then ours out, then ours set. */
-export const towardsSource = (received: HeaderLines, known: SourceHeaders): HeaderLines => {
-  const token = headerValues(received, HEADER.authorization);
-  const passed = withoutHeaders(
-    endToEnd(received),
-    (name) =>
-      name === "host" ||
-      isOurs(name) ||
-      isForOutway(name) ||
-      isForwarded(name) ||
-      (isOfUser(name) && known.consumer !== known.self),
-  );
-  return [
-    ["Host", known.host],
-    ...passed,
-    ...token.map((value) => [HEADER.authorization, value] as const),
-    [HEADER.transactionId, known.transactionId],
-    [HEADER.requestOrganization, known.consumer],
-  ];
-};
+const AUTHORIZATION = new HeaderName(HEADER.authorization);
 
-/** The source's headers as the outway gets them, with our receipt. */
-export const towardsOutway = (received: HeaderLines, receipt: Buffer): HeaderLines => [
-  ...withoutHeaders(received, isOurs),
-  [HEADER.receipt, receipt.toString("base64url")],
-];
+const isNotForSource = (name: string): boolean =>
+  name === "host" || isOurs(name) || isForOutway(name) || isForwarded(name);
+
+/** What does not reach the source from our own outway, and from that of another peer. */
+const FROM_OURS = new NameChoice(isNotForSource);
+const FROM_OTHERS = new NameChoice((name) => isNotForSource(name) || isOfUser(name));
+
+/** The request's headers as the source gets them: first hop-by-hop out, then ours out, then ours set. */
+export const towardsSource = (received: RequestHead, known: SourceHeaders): EditedLines =>
+  new EditedLines(received, known.consumer === known.self ? FROM_OURS : FROM_OTHERS, {
+    before: [["Host", known.host]],
+    after: [
+      ...AUTHORIZATION.valuesIn(received).map((value) => [HEADER.authorization, value] as const),
+      [HEADER.transactionId, known.transactionId],
+      [HEADER.requestOrganization, known.consumer],
+    ],
+  });
+
+const FROM_SOURCE = new NameChoice(isOurs);
+
+/** The source's answer as the outway gets it, with our receipt. */
+export const towardsOutway = (received: ResponseHead, receipt: Buffer): ResponseHead =>
+  new EditedResponse(
+    received.status,
+    received.reason,
+    new EditedLines(received, FROM_SOURCE, {
+      before: [],
+      after: [[HEADER.receipt, receipt.toString("base64url")]],
+    }),
+  );

@@ -4,10 +4,12 @@ import { admitInternal, internalServerTls } from "../certs/internal-tls.js";
 import { formatAddress, type Address } from "../core/address.js";
 import { GrpcServer } from "../core/grpc-server.js";
 import type { PeerId } from "../core/names.js";
+import type { FscDatabase } from "../fsc/schema.js";
 import { AdministrationServiceService } from "../proto/gen/schakel/manager/v1/administration.js";
-import { LogIntakeServiceService } from "../proto/gen/schakel/manager/v1/log.js";
+import { LogIntakeServiceService, LogServiceService } from "../proto/gen/schakel/manager/v1/log.js";
 import { ComponentServiceService } from "../proto/gen/schakel/manager/v1/component.js";
 import { EnrolmentServiceService } from "../proto/gen/schakel/manager/v1/enrolment.js";
+import type { DataSubject } from "../txlog/entry.js";
 import { Access } from "./access.js";
 import { administrationService, type AdministrationParts } from "./administration.js";
 import type { InternalCaller } from "./caller.js";
@@ -17,6 +19,7 @@ import { ComponentStore } from "./component-store.js";
 import { Enrolment, enrolmentService } from "./enrolment.js";
 import { EnrolmentStore } from "./enrolment-store.js";
 import { LogIntake, logIntakeService } from "./log-intake.js";
+import { logService } from "./log-service.js";
 import { openOwnIdentity, type OwnIdentity } from "./own-identity.js";
 import { RefusedCertificates } from "./refused-certificates.js";
 import type { ManagerSettings } from "./settings.js";
@@ -94,6 +97,35 @@ const startIntake = (
   lifecycle.onStop("streams of records", () => intake.close());
 };
 
+const serveLog = (
+  { audit, logStore, logSide, book, db, certificates }: ManagerState,
+  { groups, own }: Sources,
+  { clock, server }: Surroundings & { readonly server: GrpcServer<InternalCaller> },
+): void => {
+  const { reader, keeper, keys } = logStore;
+  const { others, logs, reconciliation } = logSide;
+  const parts = {
+    ...{
+      audit,
+      reader,
+      keeper,
+      keys,
+      others,
+      logs,
+      reconciliation,
+      book,
+      certificates,
+      own,
+      clock,
+    },
+    db: db as unknown as FscDatabase,
+    groupId: () => groups.current.id,
+    peerIdRule: () => groups.current.peerIdRule,
+    subjectMark: (subject: DataSubject) => reader.subjectMark(subject),
+  };
+  server.grpc.addService(LogServiceService, logService(server, parts));
+};
+
 const administrationParts = (
   state: ManagerState,
   { groups, bundles, own }: Sources,
@@ -146,6 +178,7 @@ export const serveInternally = async (
       ...{ refused, codes: store, ca, clock, log, cut: () => server.reload() },
     }),
   });
+  serveLog(state, sources, { ...surroundings, server });
   server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
   const address = await server.listen();
   log.info({ address: formatAddress(address) }, "listening for our own components");

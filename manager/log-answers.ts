@@ -17,14 +17,13 @@ import type {
 } from "../fsc/log-interface.js";
 import type { Page } from "../fsc/manager-interface.js";
 import { keyOfCursor, pageOf } from "../fsc/page-cursor.js";
-import { decodeLeaf } from "../txlog/decode-leaf.js";
 import { answerStep } from "../txlog/reconcile/answer-step.js";
 import { LocalSide } from "../txlog/reconcile/side.js";
 import type { StepRequest } from "../txlog/reconcile/step.js";
 import type { PeerRecord, PeerRecordsWanted, RecordPlace } from "../txlog/store/peer-records.js";
-import type { LogReader, StoredEntry } from "../txlog/store/read-side.js";
-import { formatProof } from "../txlog/tree/tlog-proof.js";
+import type { LogReader } from "../txlog/store/read-side.js";
 import { requestOf } from "./compared-parts.js";
+import { ProofBatch } from "./proof-batch.js";
 
 /** How long what was summed up for a comparison is kept for its next step. */
 const SESSION_MS = 120_000;
@@ -45,9 +44,6 @@ interface Session {
   readonly at: number;
   readonly side: LocalSide;
 }
-
-/** Records in one answer. */
-const RECORDS_MAX = 500;
 
 const MICROSECONDS = 1_000_000;
 
@@ -93,24 +89,6 @@ const loggedExchange = (record: PeerRecord): LoggedExchange => ({
   },
   createdAt: Math.floor(record.createdAtUs / MICROSECONDS),
 });
-
-/** Whether a record is of an exchange in which a peer takes part; undefined when it is of another kind. */
-const concerns = (leaf: Buffer, peerId: PeerId): boolean | undefined => {
-  const record = decodeLeaf(leaf);
-  if (record.kind !== "intent" && record.kind !== "refusal") return undefined;
-  const { source, destination } = record.exchange;
-  return [source.peerId, source.delegatorId, destination.peerId, destination.delegatorId].includes(
-    peerId,
-  );
-};
-
-/** The place of the intent that a record ends; undefined when it is no end. */
-const intentOf = (leaf: Buffer, { writerId }: StoredEntry): string | undefined => {
-  const record = decodeLeaf(leaf);
-  return record.kind === "outcome" || record.kind === "unfinished"
-    ? `${writerId} ${String(record.intent.sequence)}`
-    : undefined;
-};
 
 /** Answers from our own log. */
 export class LogAnswers implements LogHandlers {
@@ -158,19 +136,10 @@ export class LogAnswers implements LogHandlers {
     ids: readonly TransactionId[],
     { peerId }: PeerIdentity,
   ): Promise<readonly ProvenRecord[]> {
+    const proofs = new ProofBatch(this.parts.reader);
     const found: ProvenRecord[] = [];
-    for (const id of new Set(ids)) {
-      const theirs = new Set<string>();
-      for (const entry of await this.parts.reader.exchange(id)) {
-        if (found.length >= RECORDS_MAX) return found;
-        if (entry.leaf === undefined) continue;
-        const isTheirs = concerns(entry.leaf, peerId);
-        if (isTheirs === true) theirs.add(`${entry.writerId} ${String(entry.sequence)}`);
-        const intent = isTheirs === undefined ? intentOf(entry.leaf, entry) : undefined;
-        if (isTheirs === true || (intent !== undefined && theirs.has(intent))) {
-          found.push(await this.#proven(entry, entry.leaf));
-        }
-      }
+    for (const { leaf, epoch, index } of await this.parts.reader.peerLeaves(peerId, ids)) {
+      found.push({ leaf, epoch, index, proof: await proofs.of(epoch, index) });
     }
     return found;
   }
@@ -191,16 +160,6 @@ export class LogAnswers implements LogHandlers {
 
   coSign(result: SignedResult, caller: PeerIdentity): Promise<string> {
     return this.parts.coSign(result, caller);
-  }
-
-  async #proven(entry: StoredEntry, leaf: Buffer): Promise<ProvenRecord> {
-    const { epoch, index } = entry;
-    const proof = await this.parts.reader.proofFor(epoch, index);
-    const text =
-      proof === undefined
-        ? ""
-        : formatProof({ index, proof: proof.hashes, checkpoint: proof.checkpoint.note });
-    return { leaf, epoch, index, proof: text };
   }
 
   /** The side of a peer's running comparison, which remembers what it summed up; a look at the whole begins a new one. */

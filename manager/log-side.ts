@@ -5,7 +5,7 @@ import { quoted } from "../contracts/shown-text.js";
 import type { PeerId, PeerIdRule } from "../core/names.js";
 import { SettingsError } from "../core/settings.js";
 import { openLogClient } from "../fsc/log-client.js";
-import type { LogHandlers, WitnessHandlers } from "../fsc/log-interface.js";
+import type { LogClient, LogHandlers, WitnessHandlers } from "../fsc/log-interface.js";
 import { Lease } from "../fsc/lease.js";
 import type { ManagerClient } from "../fsc/manager-interface.js";
 import type { PeerBook } from "../fsc/peer-book.js";
@@ -29,11 +29,11 @@ const LEASE_MS = 15 * 60_000;
 /** The transaction log as the manager has it. */
 export interface LogSide {
   readonly store: LogStore;
-  /** Who co-signs our checkpoints. */
-  readonly witnesses: Witnesses;
   readonly reconciliation: Reconciliation;
   readonly nightly: Nightly;
   readonly others: OtherLogs;
+  /** Asks other managers about their logs. */
+  readonly logs: LogClient;
   /** What other peers are answered. */
   readonly answers: LogHandlers & WitnessHandlers;
 }
@@ -98,10 +98,17 @@ export const openLogSide = async (
   const policy = () => policyOf(settings, sources);
   const logs = openLogClient({ groups, bundles, policy, ownAddress: settings.address, clock, log });
   const named = witnessesNamed(settings.witnesses, groups.current.peerIdRule);
-  const store = await openLogStore(settings, sources, surroundings);
+  // Witnesses are found with what stands on the store.
+  const late: { witnesses?: Witnesses } = {};
+  const store = await openLogStore(
+    settings,
+    sources,
+    surroundings,
+    () => late.witnesses?.contacts() ?? Promise.resolve([]),
+  );
   const { reader, keeper, witnessed: seen } = store;
   const others = new OtherLogs({ groups, peers, book, client, logs, seen, clock });
-  const witnesses = new Witnesses({
+  late.witnesses = new Witnesses({
     ...{
       own,
       others,
@@ -121,5 +128,5 @@ export const openLogSide = async (
   const peerIdRule = () => groups.current.peerIdRule;
   const nightly = new Nightly({ own, peerIdRule, reader, reconciliation, lease, clock, log });
   const answers = answersOf(store, others, signing, { groups, clock });
-  return { store, witnesses, reconciliation, nightly, others, answers };
+  return { store, reconciliation, nightly, others, logs, answers };
 };

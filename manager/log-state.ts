@@ -4,7 +4,7 @@ import type { Bundle } from "../certs/bundle.js";
 import type { JwsSigner } from "../contracts/jws.js";
 import { openDatabase } from "../core/database.js";
 import { signKeyStatement } from "../txlog/tree/key-statement.js";
-import { LogStore } from "../txlog/store/log-store.js";
+import { LogStore, type Witnesses } from "../txlog/store/log-store.js";
 import type { LogSchema } from "../txlog/store/schema.js";
 import { openPlace } from "./database-place.js";
 import type { ManagerSettings } from "./settings.js";
@@ -16,11 +16,16 @@ const signerOf = ({ key, chain }: Bundle): JwsSigner => {
   return { key, certificate };
 };
 
-/** Opens the store in the data folder, which is there. Nothing is sealed before it is started. */
+/**
+ * Opens the store in the data folder, which is there; its owner starts it. The life cycle ends its database.
+ *
+ * @param witnesses who co-signs our checkpoints now
+ */
 export const openLogStore = async (
   settings: ManagerSettings,
   { groups, bundles, own }: Sources,
   { log, lifecycle, clock }: Surroundings,
+  witnesses: Witnesses,
 ): Promise<LogStore> => {
   const { data } = settings;
   const db = await openPlace(settings, log, () =>
@@ -30,5 +35,6 @@ export const openLogStore = async (
   return LogStore.open({
     ...{ db, folder: data, groupId: groups.current.id, peerId: own, clock, log },
     sign: (statement) => signKeyStatement(statement, signerOf(bundles.current)),
+    witnesses,
   });
 };

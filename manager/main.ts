@@ -178,7 +178,7 @@ export const startManager = async (
   const { components } = internal;
   const fsc = await serveFsc(settings, state, sources, { ...surroundings, components, lists });
   state.peers.start(lifecycle);
-  state.logStore.start(lifecycle, () => state.logSide.witnesses.contacts());
+  state.logStore.start(lifecycle);
   state.logSide.nightly.start(lifecycle);
   await exposeHealth(settings, state, sources, { ...surroundings, fsc, internal, lists });
   log.info({ address: formatAddress(fsc.address), peer: sources.own }, "listening");

@@ -34,7 +34,7 @@ export interface NightlyParts {
   readonly reader: Pick<LogReader, "peersWith" | "reconciliations">;
   readonly reconciliation: Reconciliation;
   /** Held for as long as comparisons are this process's. */
-  readonly lease: Lease;
+  readonly lease: Pick<Lease, "hold" | "release">;
   readonly clock: Clock;
   readonly log: Log;
 }

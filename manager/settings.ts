@@ -11,7 +11,7 @@ export const MANAGER_SETTINGS = {
     text: "The private key of our certificate, PEM, readable by its owner alone.",
   }),
   data: setting.path("DIR", {
-    text: "Where the manager keeps its state: manager.db and the folder internal-ca/ with the organisation's internal CA.",
+    text: "Where the manager keeps its state: manager.db, the transaction log with its keys, and the folder internal-ca/ with the organisation's internal CA.",
   }),
   database: setting.optional(
     setting.postgres({

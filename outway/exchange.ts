@@ -21,6 +21,7 @@ import {
   type ExchangeHandler,
   type Outcome,
 } from "../relay/exchange.js";
+import { HeaderName } from "../relay/header-name.js";
 import {
   headerValues,
   type HeaderLines,
@@ -35,7 +36,7 @@ import type { Intent, TransactionLog } from "../txlog/log.js";
 import { connectedName, identifyClient, type Client, type Connected } from "./clients.js";
 import { refuseCrossSite } from "./cross-site.js";
 import { isUnreachable, toOutwayError } from "./failures.js";
-import { towardsClient, towardsInway, withTrace, type InwayHeaders } from "./headers.js";
+import { missingTrace, towardsClient, towardsInway, type InwayHeaders } from "./headers.js";
 import { inwayHost, inwayTarget, type InwayDialling } from "./inway-target.js";
 import { KnownServices } from "./known-services.js";
 import { chosenGrant, permit } from "./permit.js";
@@ -74,7 +75,7 @@ interface Permitted {
 /** An exchange that has been recorded and may be forwarded. */
 interface Recorded extends Permitted {
   readonly transactionId: TransactionId;
-  readonly headers: HeaderLines;
+  readonly trace: HeaderLines;
   readonly intent: Intent;
   readonly given: GivenToken;
   /** The certificate that the token is bound to. */
@@ -84,8 +85,10 @@ interface Recorded extends Permitted {
 
 const RECEIPT_BYTES = 32;
 
-const receiptOf = (headers: HeaderLines): Buffer | undefined => {
-  const [text = ""] = headerValues(headers, HEADER.receipt);
+const RECEIPT = new HeaderName(HEADER.receipt);
+
+const receiptOf = (head: ResponseHead): Buffer | undefined => {
+  const [text = ""] = RECEIPT.valuesIn(head);
   const receipt = Buffer.from(text, "base64url");
   return receipt.length === RECEIPT_BYTES ? receipt : undefined;
 };
@@ -93,8 +96,9 @@ const receiptOf = (headers: HeaderLines): Buffer | undefined => {
 const DROPPING = new Set(["ERROR_CODE_ACCESS_TOKEN_EXPIRED", "ERROR_CODE_ACCESS_TOKEN_INVALID"]);
 
 /** Whether an inway's answer says that the token counts no more. */
-const refusesToken = ({ status, headers }: ResponseHead): boolean =>
-  status === 401 && headerValues(headers, HEADER.errorCode).some((code) => DROPPING.has(code));
+const refusesToken = (head: ResponseHead): boolean =>
+  head.status === 401 &&
+  headerValues(head.headers, HEADER.errorCode).some((code) => DROPPING.has(code));
 
 const sameAddress = (a: Address, b: Address): boolean => a.host === b.host && a.port === b.port;
 
@@ -109,7 +113,8 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     const { request, context: connected } = exchange;
     const { parts } = this;
     const transactionId = newTransactionId();
-    const headers = withTrace(request.headers);
+    const trace = missingTrace(request.headers);
+    const headers = [...request.headers, ...trace];
     let entry = this.#entry(transactionId, connected, { ...request, headers });
     let intent: Intent | undefined;
     let running: RunningGrant | undefined;
@@ -130,7 +135,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
 
       intent = await parts.transactionLog.intent(entry);
       const { signal } = running;
-      const more = { transactionId, headers, intent, given, bundle, signal };
+      const more = { transactionId, trace, intent, given, bundle, signal };
       await this.#relay(exchange, { ...permitted, ...more });
     } catch (thrown) {
       await this.#fail(exchange, entry, { thrown, intent });
@@ -264,9 +269,10 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     exchange: Exchange<Connected>,
     recorded: Recorded,
   ): Promise<void> {
-    const { transactionId, located, intent, given, bundle, signal } = recorded;
+    const { transactionId, trace, located, intent, given, bundle, signal } = recorded;
     const known: InwayHeaders = {
       transactionId,
+      trace,
       self: bundle.identity.peerId,
       provider: located.peerId,
       receipt: intent.leafHash,
@@ -278,13 +284,13 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       head: {
         method: exchange.request.method,
         target: recorded.path,
-        headers: towardsInway(recorded.headers, known, inwayHost(address)),
+        headers: towardsInway(exchange.request, known, inwayHost(address)),
         token: bearerHeader(given.text),
       },
       rewriteResponse: (head) => {
-        otherReceipt = receiptOf(head.headers);
+        otherReceipt = receiptOf(head);
         if (refusesToken(head)) this.parts.tokens.drop(given);
-        return { ...head, headers: towardsClient(head.headers, transactionId) };
+        return towardsClient(head, transactionId);
       },
       keepTrailer: mayBeTrailer,
       signal,

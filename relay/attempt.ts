@@ -4,6 +4,7 @@ import { SchakelError } from "../core/errors.js";
 import type { ClientSide } from "./client-side.js";
 import { follow, unfollow } from "./cut-off.js";
 import { Deadline } from "./deadline.js";
+import { EditedLines, EndToEndResponse } from "./edited-lines.js";
 import { ForwardError, type ForwardFailure, type ForwardOrder, type Outcome } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
 import type { RelayLimits } from "./limits.js";
@@ -19,6 +20,9 @@ export interface AttemptParts {
   readonly connection: TargetSide;
   readonly limits: RelayLimits;
 }
+
+const linesOf = (headers: HeaderLines | EditedLines): HeaderLines =>
+  headers instanceof EditedLines ? headers.pairs : headers;
 
 /** Use once: `run`. */
 export class Attempt implements ResponseSink {
@@ -49,7 +53,8 @@ export class Attempt implements ResponseSink {
     this.#hasBody = framing.kind === "chunked" || (framing.kind === "length" && framing.bytes > 0);
     // With Expect the client may wait for the target's word before it sends its body.
     this.#mayContinue =
-      !request.says.expects || headerValues(parts.order.head.headers, "expect").length === 0;
+      !request.says.expects ||
+      headerValues(linesOf(parts.order.head.headers), "expect").length === 0;
   }
 
   /**
@@ -163,9 +168,9 @@ export class Attempt implements ResponseSink {
     const { client, order } = this.#parts;
     if (this.#settled) return;
     this.#responding = true;
-    const { status, reason, framing } = response;
+    const { framing } = response;
     try {
-      const head = order.rewriteResponse({ status, reason, headers: endToEnd(response.headers) });
+      const head = order.rewriteResponse(new EndToEndResponse(response));
       client.begin(head, framing);
       this.#status = head.status;
     } catch (error) {

@@ -13,7 +13,7 @@ import { BodyReader, MalformedBody } from "./scan-body.js";
 import { RefusedHead, scanRequest, type FoundRequest } from "./scan-request.js";
 import { ServedExchange, type Shared } from "./served-exchange.js";
 import { responseBytes } from "./write-head.js";
-import { Writer } from "./writer.js";
+import { Writer, writingAtOnce } from "./writer.js";
 
 /** What all connections of a relay share. */
 export interface Served<C> extends Shared {
@@ -78,7 +78,8 @@ export class ClientConnection<C> {
     );
     if (socket instanceof Socket) socket.setNoDelay(true);
     socket.on("error", () => undefined);
-    socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
+    const arrived = (chunk: Buffer): void => this.#arrived(chunk);
+    socket.on("data", (chunk: Buffer) => writingAtOnce(arrived, chunk));
     socket.on("drain", () => this.#wire.drained?.());
     socket.on("end", () => {
       this.#leave();

@@ -4,7 +4,8 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { ClientSide } from "./client-side.js";
-import { withoutHeaders, type HeaderLines, type ResponseHead } from "./message.js";
+import { responseHead } from "./edited-lines.js";
+import type { HeaderLines, ResponseHead } from "./message.js";
 import type { Framing } from "./scan-lines.js";
 import type { ScannedRequest } from "./scan-request.js";
 import { CHUNK_AFTER, chunkBefore, lastChunk, responseBytes } from "./write-head.js";
@@ -55,10 +56,7 @@ export class ClientMessage extends ClientSide {
     let own = closes ? "Connection: close\r\n" : "";
     if (framing.kind === "length") own += `Content-Length: ${framing.bytes}\r\n`;
     if (chunked) own += "Transfer-Encoding: chunked\r\n";
-    const headers = chunked
-      ? head.headers
-      : withoutHeaders(head.headers, (name) => name === "trailer");
-    wire.writer.push(responseBytes({ ...head, headers }, own));
+    wire.writer.push(responseHead(head, own, chunked));
     this.closes = closes;
     this.#chunked = chunked;
     this.#untilClose = unknown && old;

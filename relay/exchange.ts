@@ -2,6 +2,7 @@
 // parsed or carried, so that the inside of the relay can be replaced behind it.
 import type { Duplex } from "node:stream";
 import type { SchakelError } from "../core/errors.js";
+import type { EditedLines } from "./edited-lines.js";
 import type { HeaderLines, RequestHead, ResponseHead } from "./message.js";
 
 /** An answer of our own. The relay adds the framing and, where needed, `Connection`; what the headers say of either is ignored. */
@@ -36,11 +37,11 @@ export interface ForwardOrder {
   readonly head: {
     readonly method: string;
     readonly target: string;
-    readonly headers: HeaderLines;
+    readonly headers: HeaderLines | EditedLines;
     /** The value of `Fsc-Authorization`: it becomes the last of the lines, or crosses a link once. */
     readonly token?: string;
   };
-  /** Gets and gives end-to-end headers. What it throws rejects the forwarding as it is, and nothing of the response goes to the client. */
+  /** Gets and gives end-to-end headers; an `EditedResponse` costs least. What it throws rejects the forwarding as it is, and nothing of the response goes to the client. */
   readonly rewriteResponse: (head: ResponseHead) => ResponseHead;
   /** Which trailers pass, in both directions, and which headers of an interim (1xx) response. Hop-by-hop ones never do. */
   readonly keepTrailer: (lowerName: string) => boolean;

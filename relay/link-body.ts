@@ -48,6 +48,6 @@ export class LinkBody {
     if (LINES.forbiddenInTrailer) {
       throw new MalformedBody("a trailer frames or routes the message");
     }
-    return LINES.take(bytes, 0).pairs;
+    return LINES.take(bytes).pairs;
   }
 }

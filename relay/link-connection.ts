@@ -5,14 +5,7 @@ import { LINK_CODE, LinkError, type LinkCode } from "./link-codes.js";
 import { LinkDecoder, type FrameSink } from "./link-decoder.js";
 import type { LinkExchange, LinkExchangeOwner, LinkLine } from "./link-exchange.js";
 import { LinkFlow } from "./link-flow.js";
-import {
-  FRAME,
-  HEAD_ENDS,
-  HEAD_INTERIM,
-  HEAD_PREFIX_BYTES,
-  NUMBER_MAX,
-  readEnd,
-} from "./link-frames.js";
+import { FRAME, HEAD_ENDS, HEAD_INTERIM, NUMBER_MAX, readEnd, readHead } from "./link-frames.js";
 import { LinkGuard } from "./link-guard.js";
 import { readHello, writeHello, type LinkOffer } from "./link-hello.js";
 import type { LinkLimits } from "./link-limits.js";
@@ -43,8 +36,6 @@ export interface LinkOpening {
   readonly ends: boolean;
   readonly owner: LinkExchangeOwner;
 }
-
-const HEAD_FLAGS = HEAD_INTERIM + HEAD_ENDS;
 
 /**
  * Owns the stream from now to its end. The stream must have no use for what was written to it once it has called
@@ -112,15 +103,33 @@ export class LinkConnection implements FrameSink, LinkLine {
     return this.#table.last;
   }
 
-  /** How many more exchanges can be opened now. */
+  /** How many more exchanges can be opened now, beside those that have a place. */
   get room(): number {
     if (this.#offer === undefined || this.#draining || this.#ended) return 0;
-    if (!this.#table.hasNumber) return 0;
-    return this.#offer.exchangesMax - this.#table.size;
+    return this.#table.roomOf(this.#offer.exchangesMax);
   }
 
-  /** Opens an exchange and sends its head, of at most `headBytesMax`. A token must be one that `takesToken`. Undefined: there is no room for it. */
+  /** Whether bodies that are not taken fill most of the connection's window, either way. */
+  get isCrowded(): boolean {
+    return this.#window.isNarrow || this.flow.isNarrow;
+  }
+
+  /** Keeps a place for an exchange, which `open` or `giveUp` takes. There must be room. */
+  keepPlace(): void {
+    this.#table.places += 1;
+  }
+
+  /** Gives up a place that was kept. */
+  giveUp(): void {
+    this.#table.places -= 1;
+  }
+
+  /**
+   * Opens an exchange, for which a place was kept, and sends its head, of at most `headBytesMax`. A token must be one
+   * that `takesToken`. Undefined: the connection takes none any more.
+   */
   open({ head, token, ends, owner }: LinkOpening): LinkExchange | undefined {
+    this.giveUp();
     const offer = this.#offer;
     if (this.room <= 0 || offer === undefined || head.length > offer.headBytesMax) {
       return undefined;
@@ -252,10 +261,7 @@ export class LinkConnection implements FrameSink, LinkLine {
 
   #head(number: number, payload: Buffer): void {
     const offer = this.#requireHello();
-    const flags = payload.readUInt8(0);
-    const token = payload.readUInt32BE(0) & 0xff_ffff;
-    const head = payload.subarray(HEAD_PREFIX_BYTES);
-    if (flags > HEAD_FLAGS) throw new LinkError(LINK_CODE.frame, `flags ${flags} of a head`);
+    const { flags, token, head } = readHead(payload);
     if (this.opens) {
       if (token !== 0) throw new LinkError(LINK_CODE.token, "an answer that names a token");
       this.#table.require(number).cameHead(head, flags);

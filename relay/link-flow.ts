@@ -7,6 +7,9 @@ import type { LinkOutput } from "./link-output.js";
 /** Octets that an exchange may send before the next one's turn. */
 const TURN_BYTES = 16 * 1024;
 
+/** A window with less than this left is narrow. */
+const NARROW_BYTES = 256 * 1024;
+
 /** An exchange as far as taking turns is concerned. */
 export interface TakesTurns {
   /** Sends at most so many octets of what waits. True: more waits and its own window lets it pass. */
@@ -29,6 +32,11 @@ export class LinkFlow {
   #last: Place | undefined;
 
   constructor(readonly output: LinkOutput) {}
+
+  /** Whether little may still be sent. */
+  get isNarrow(): boolean {
+    return this.credit < NARROW_BYTES;
+  }
 
   /** Whether data may be sent without waiting for a turn. */
   get isFree(): boolean {

@@ -121,6 +121,23 @@ export interface LinkEnd {
 /** An end without trailers and hash. */
 export const PLAIN_END: LinkEnd = { trailers: undefined, hash: undefined };
 
+/** What HEAD says. */
+export interface LinkHead {
+  readonly flags: number;
+  /** The number of a token; 0 for none. */
+  readonly token: number;
+  readonly head: Buffer;
+}
+
+/** Reads the payload of HEAD. @throws LinkError frame */
+export const readHead = (payload: Buffer): LinkHead => {
+  const flags = payload.readUInt8(0);
+  if (flags > HEAD_INTERIM + HEAD_ENDS) {
+    throw new LinkError(LINK_CODE.frame, `flags ${flags} of a head`);
+  }
+  return { flags, token: payload.readUIntBE(1, 3), head: payload.subarray(HEAD_PREFIX_BYTES) };
+};
+
 /** Reads the payload of END. @throws LinkError frame */
 export const readEnd = (payload: Buffer): LinkEnd => {
   const hashBytes = payload.readUInt8(0);

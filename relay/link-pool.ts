@@ -43,12 +43,11 @@ export class LinkPool {
     if (group === undefined) return undefined;
     let best: LinkConnection | undefined;
     for (const link of group.links) {
-      if (link.room > 0 && (best === undefined || link.exchanges < best.exchanges)) best = link;
+      if (link.room > 0 && (best === undefined || isBetter(link, best))) best = link;
     }
     if (best === undefined) return undefined;
-    if (best.exchanges >= BUSY_EXCHANGES && group.links.size < BUSY_LINKS_MAX) {
-      this.#makeAnother(target, group);
-    }
+    const isBusy = best.exchanges >= BUSY_EXCHANGES || best.isCrowded;
+    if (isBusy && group.links.size < BUSY_LINKS_MAX) this.#makeAnother(target, group);
     return new LinkTarget(best, this.limits);
   }
 
@@ -167,6 +166,9 @@ export class LinkPool {
     });
   }
 }
+
+const isBetter = (one: LinkConnection, other: LinkConnection): boolean =>
+  one.isCrowded === other.isCrowded ? one.exchanges < other.exchanges : other.isCrowded;
 
 /** Nobody wants the connection any more, if it turns out to be one for a single exchange. */
 const discard = (making: Promise<Duplex | undefined>): void => {

@@ -10,6 +10,8 @@ export class LinkTable {
   readonly #open = new Map<number, LinkExchange>();
   /** The number of the exchange that was opened last, and of the last whose head was given to the stream. */
   last = 0;
+  /** Places that are kept for exchanges to be opened. */
+  places = 0;
   #lastWritten = 0;
 
   constructor(
@@ -22,9 +24,9 @@ export class LinkTable {
     return this.#open.size;
   }
 
-  /** Whether there is a number for another exchange. */
-  get hasNumber(): boolean {
-    return this.last < NUMBER_MAX;
+  /** How many more there may be when so many are taken at once, as long as there are numbers. */
+  roomOf(exchangesMax: number): number {
+    return Math.min(exchangesMax - this.#open.size, NUMBER_MAX - this.last) - this.places;
   }
 
   /** Everything that was sent so far has been given to the stream. */

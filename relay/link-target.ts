@@ -15,7 +15,7 @@ import { trailerBytes } from "./write-head.js";
 
 const NO_BODY: Framing = { kind: "none" };
 
-/** Use once, for one exchange. */
+/** Use once, for one exchange: `send` or `destroy` must be called, since it has a place on the link. */
 export class LinkTarget implements TargetSide, LinkExchangeOwner {
   readonly link = "schakel";
   readonly reused: boolean;
@@ -23,6 +23,7 @@ export class LinkTarget implements TargetSide, LinkExchangeOwner {
   written = false;
   #exchange: LinkExchange | undefined;
   #sink: ResponseSink | undefined;
+  #sent = false;
   #method = "";
   #body: LinkBody | undefined;
   #paused = false;
@@ -33,6 +34,7 @@ export class LinkTarget implements TargetSide, LinkExchangeOwner {
     private readonly limits: LineLimits,
   ) {
     this.reused = connection.opened > 0;
+    connection.keepPlace();
   }
 
   takesToken(token: string): boolean {
@@ -47,6 +49,7 @@ export class LinkTarget implements TargetSide, LinkExchangeOwner {
         detail: "the head is larger than the other side of the link takes",
       });
     }
+    this.#sent = true;
     this.#exchange = this.connection.open({ head, token, ends, owner: this });
     this.written = this.#exchange !== undefined;
     if (this.#exchange === undefined) {
@@ -81,6 +84,8 @@ export class LinkTarget implements TargetSide, LinkExchangeOwner {
 
   destroy(): void {
     this.#sink = undefined;
+    if (!this.#sent) this.connection.giveUp();
+    this.#sent = true;
     this.#exchange?.reset(LINK_CODE.cancelled);
   }
 

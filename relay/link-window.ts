@@ -13,6 +13,11 @@ export class ReceiveWindow {
     this.#left = size;
   }
 
+  /** Whether less than a quarter of it is left. */
+  get isNarrow(): boolean {
+    return this.#left + this.#owed < this.size / 4;
+  }
+
   /** So much is about to come. @throws LinkError window when that is more than was allowed */
   spend(bytes: number): void {
     if (bytes > this.#left) throw new LinkError(LINK_CODE.window, "more data than the window");

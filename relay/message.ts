@@ -1,5 +1,6 @@
 // The head of an HTTP/1.x message as it stood on the wire: names keep their spelling, lines their order,
 // and a name that came twice is there twice. Values are the octets of the wire, one character each (latin1).
+import type { ScannedLines } from "./scan-lines.js";
 
 /** Header or trailer lines, in the order and spelling of the wire. */
 export type HeaderLines = readonly (readonly [name: string, value: string])[];
@@ -11,6 +12,10 @@ export interface RequestHead {
   readonly target: string;
   readonly version: "1.0" | "1.1";
   readonly headers: HeaderLines;
+  /** The lines as they were scanned; absent where they cannot be passed as they stand. */
+  readonly raw?: ScannedLines | undefined;
+  /** The last of the lines that `raw` does not have. */
+  readonly beside?: HeaderLines | undefined;
 }
 
 /** The head of a response. */
@@ -19,6 +24,8 @@ export interface ResponseHead {
   /** The reason phrase; may be empty. */
   readonly reason: string;
   readonly headers: HeaderLines;
+  /** As for a request. */
+  readonly raw?: ScannedLines | undefined;
 }
 
 /** Every value of a header, whatever the case of its name, in order; empty when there is none. */

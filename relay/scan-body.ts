@@ -204,7 +204,7 @@ export class BodyReader {
     if (LINES.forbiddenInTrailer) {
       throw new MalformedBody("a trailer frames or routes the message");
     }
-    this.#end(LINES.count === 0 ? NOTHING : LINES.take(bytes, 0).pairs);
+    this.#end(LINES.count === 0 ? NOTHING : LINES.take(bytes).pairs);
     return end;
   }
 }

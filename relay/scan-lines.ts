@@ -32,6 +32,8 @@ export class ScannedLines {
     readonly bytes: Buffer,
     /** `PER_LINE` numbers a line: begin and end of name and of value, and the kind of the name. */
     readonly offsets: Int32Array,
+    /** Where the last line ends, its CRLF included. */
+    readonly end: number,
   ) {}
 
   get count(): number {
@@ -97,6 +99,7 @@ class LineScanner {
   /** Whether Connection names headers beyond the usual ones. */
   namesOthers = false;
   #codings = 0;
+  #end = 0;
   #offsets = new Int32Array(PER_LINE * 128);
   #bytes: Buffer = Buffer.alloc(0);
 
@@ -112,7 +115,9 @@ class LineScanner {
       if (at >= to) return INCOMPLETE;
       if (bytes[at] === CR) {
         if (at + 1 === to) return INCOMPLETE;
-        return bytes[at + 1] === LF ? at + 2 : this.refuse("a bare CR");
+        if (bytes[at + 1] !== LF) return this.refuse("a bare CR");
+        this.#end = at;
+        return at + 2;
       }
       if (this.count === headersMax) {
         this.tooLarge = true;
@@ -123,15 +128,10 @@ class LineScanner {
     }
   }
 
-  /** What was found, to be kept. Offsets are counted from `base`. */
-  take(bytes: Buffer, base: number): ScannedLines {
+  /** What was found in octets that were scanned, to be kept. */
+  take(bytes: Buffer): ScannedLines {
     const offsets = this.#offsets.slice(0, this.count * PER_LINE);
-    if (base !== 0) {
-      for (let at = 0; at < offsets.length; at += 1) {
-        if (at % PER_LINE !== PER_LINE - 1) offsets[at] = (offsets[at] ?? 0) - base;
-      }
-    }
-    return new ScannedLines(bytes, offsets);
+    return new ScannedLines(bytes, offsets, this.#end);
   }
 
   /**

@@ -35,9 +35,12 @@ export class RefusedHead extends Error {
   }
 }
 
+const NOTHING: HeaderLines = [];
+
 /** A request's head that was accepted. */
 export class ScannedRequest implements RequestHead {
   #headers: HeaderLines | undefined;
+  #beside: HeaderLines = NOTHING;
 
   constructor(
     readonly method: string,
@@ -51,6 +54,12 @@ export class ScannedRequest implements RequestHead {
     return this.says.version;
   }
 
+  /** The lines, where they can be passed as they stand. */
+  get raw(): ScannedLines | undefined {
+    const { namesOthers, authority } = this.says;
+    return namesOthers || authority !== undefined ? undefined : this.lines;
+  }
+
   /** How the body is delimited. */
   get framing(): Framing {
     return this.says.framing;
@@ -59,15 +68,25 @@ export class ScannedRequest implements RequestHead {
   /** The lines as text, with the Host that an absolute target stands for where there was none. */
   get headers(): HeaderLines {
     const { authority } = this.says;
-    this.#headers ??=
-      authority === undefined ? this.lines.pairs : [["Host", authority], ...this.lines.pairs];
+    const { pairs } = this.lines;
+    if (authority === undefined && this.#beside.length === 0) return pairs;
+    this.#headers ??= [
+      ...(authority === undefined ? [] : [["Host", authority] as const]),
+      ...pairs,
+      ...this.#beside,
+    ];
     return this.#headers;
+  }
+
+  /** Lines at the end that did not come with the octets of the head. */
+  get beside(): HeaderLines {
+    return this.#beside;
   }
 
   /** The same head with one more line at its end, which came in another way. */
   with(line: HeaderLines[number]): ScannedRequest {
     const more = new ScannedRequest(this.method, this.target, this.lines, this.says);
-    more.#headers = [...this.headers, line];
+    more.#beside = [...this.#beside, line];
     return more;
   }
 }
@@ -279,7 +298,7 @@ const scanFrom = (bytes: Buffer, from: number, limits: LineLimits): FoundRequest
       `a head of more than ${headBytesMax} octets`,
     );
   }
-  return end === INCOMPLETE ? undefined : { head: accepted(bytes, from, end), end };
+  return end === INCOMPLETE ? undefined : { head: accepted(bytes, from), end };
 };
 
 /**
@@ -293,7 +312,7 @@ export const scanRequestHead = (bytes: Buffer, limits: LineLimits): ScannedReque
   throw malformed("the head does not end where its octets do");
 };
 
-const accepted = (bytes: Buffer, from: number, end: number): ScannedRequest => {
+const accepted = (bytes: Buffer, from: number): ScannedRequest => {
   const { methodTo, targetFrom, targetTo, versionFrom } = LINE;
   const old = bytes[versionFrom + 7] === 0x30;
   const version = old ? "1.0" : "1.1";
@@ -308,7 +327,7 @@ const accepted = (bytes: Buffer, from: number, end: number): ScannedRequest => {
         : hostProblem(bytes, old, address);
   const isOpen = method !== undefined && method !== "CONNECT" && problem === undefined;
   if (!isOpen || typeof framing === "string" || address === undefined) {
-    throw refuseWhole(bytes, { from, end, version }, problem);
+    throw refuseWhole(bytes, { from, version }, problem);
   }
   const { target, from: authorityFrom, to } = address;
   const says: RequestSays = {
@@ -321,19 +340,19 @@ const accepted = (bytes: Buffer, from: number, end: number): ScannedRequest => {
     te: LINES.saysTe,
     namesOthers: LINES.namesOthers,
   };
-  const lines = LINES.take(bytes.subarray(from, end), from);
+  const lines = LINES.take(bytes);
   return new ScannedRequest(method, target, lines, says);
 };
 
 /** Refuses a head that is well-formed line by line, and gives all of it. */
 const refuseWhole = (
   bytes: Buffer,
-  { from, end, version }: { from: number; end: number; version: "1.0" | "1.1" },
+  { from, version }: { from: number; version: "1.0" | "1.1" },
   problem: string | undefined,
 ): RefusedHead => {
   const method = bytes.toString("latin1", from, LINE.methodTo);
   const target = bytes.toString("latin1", LINE.targetFrom, LINE.targetTo);
-  const { pairs: headers } = LINES.take(bytes.subarray(from, end), from);
+  const { pairs: headers } = LINES.take(bytes);
   const head = { method, target, version, headers } as const;
   if (method === "CONNECT") return refusal("ERROR_CODE_METHOD_UNSUPPORTED", undefined, head);
   return malformed(

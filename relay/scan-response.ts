@@ -38,6 +38,11 @@ export class ScannedResponse implements ResponseHead {
     readonly says: ResponseSays,
   ) {}
 
+  /** The lines, where they can be passed as they stand. */
+  get raw(): ScannedLines | undefined {
+    return this.says.namesOthers ? undefined : this.lines;
+  }
+
   /** How the body is delimited. */
   get framing(): Framing {
     return this.says.framing;
@@ -122,7 +127,7 @@ export const scanResponse = (
   }
   if (end === INCOMPLETE) return undefined;
   if (end === REFUSED) throw new MalformedResponse(LINES.problem);
-  return { head: accepted(bytes, from, end, method), end };
+  return { head: accepted(bytes, from, method), end };
 };
 
 /**
@@ -140,7 +145,7 @@ export const scanResponseHead = (
   throw new MalformedResponse("the head does not end where its octets do");
 };
 
-const accepted = (bytes: Buffer, from: number, end: number, method: string): ScannedResponse => {
+const accepted = (bytes: Buffer, from: number, method: string): ScannedResponse => {
   const { status, old, reasonTo } = LINE;
   if (status === 101) throw new MalformedResponse("status 101 was not asked for");
   const framing = LINES.framing(old);
@@ -153,7 +158,7 @@ const accepted = (bytes: Buffer, from: number, end: number, method: string): Sca
     namesOthers: LINES.namesOthers,
   };
   const reason = bytes.toString("latin1", from + BEFORE_REASON, reasonTo);
-  const lines = LINES.take(bytes.subarray(from, end), from);
+  const lines = LINES.take(bytes);
   return new ScannedResponse(status, reason, lines, says);
 };
 

@@ -16,7 +16,7 @@ import {
   type ScannedResponse,
 } from "./scan-response.js";
 import { CHUNK_AFTER, chunkBefore, lastChunk } from "./write-head.js";
-import { Writer } from "./writer.js";
+import { Writer, writingAtOnce } from "./writer.js";
 
 /** A connection is given up this much before the target would do so itself. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
@@ -112,7 +112,8 @@ export class TargetConnection implements TargetSide {
     );
     if (socket instanceof Socket) socket.setNoDelay(true);
     socket.on("error", (error) => (this.#error ??= error));
-    socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
+    const arrived = (chunk: Buffer): void => this.#arrived(chunk);
+    socket.on("data", (chunk: Buffer) => writingAtOnce(arrived, chunk));
     socket.on("drain", () => this.#sink?.drained());
     socket.on("end", () => this.#ended());
     socket.on("close", () => {
@@ -144,6 +145,7 @@ export class TargetConnection implements TargetSide {
     this.#chunked = request.chunked;
     this.#over = false;
     this.#writer.push(request.head);
+    if (request.ends) this.#writer.flush();
   }
 
   write(piece: Buffer): boolean {
@@ -157,6 +159,7 @@ export class TargetConnection implements TargetSide {
 
   end(trailers: HeaderLines): void {
     if (this.#chunked) this.#writer.push(lastChunk(trailers));
+    this.#writer.flush();
   }
 
   pause(): void {

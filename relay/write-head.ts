@@ -9,8 +9,12 @@ const isOf = (bit: number, text: string): boolean => {
   return true;
 };
 
-/** The text of header lines, each with its CRLF. */
-const textOf = (lines: HeaderLines): string => {
+/**
+ * The text of header lines, each with its CRLF.
+ *
+ * @throws TypeError when one holds what may not stand there
+ */
+export const linesText = (lines: HeaderLines): string => {
   let text = "";
   for (const [name, value] of lines) {
     if (name === "" || !isOf(TOKEN, name) || !isOf(VALUE, value)) {
@@ -19,6 +23,22 @@ const textOf = (lines: HeaderLines): string => {
     text += `${name}: ${value}\r\n`;
   }
   return text;
+};
+
+/** The line that a request begins with, likewise. */
+export const requestLine = (method: string, target: string): string => {
+  if (method === "" || !isOf(TOKEN, method) || target === "" || !isOf(TARGET, target)) {
+    throw new TypeError("a request line cannot be sent as it is");
+  }
+  return `${method} ${target} HTTP/1.1\r\n`;
+};
+
+/** The line that a response begins with, likewise. */
+export const statusLine = (status: number, reason: string): string => {
+  if (!Number.isInteger(status) || status < 100 || status > 999 || !isOf(VALUE, reason)) {
+    throw new TypeError("a status line cannot be sent as it is");
+  }
+  return `HTTP/1.1 ${status} ${reason}\r\n`;
 };
 
 /**
@@ -31,10 +51,7 @@ export const requestBytes = (
   { method, target, headers }: { method: string; target: string; headers: HeaderLines },
   own: string,
 ): Buffer => {
-  if (method === "" || !isOf(TOKEN, method) || target === "" || !isOf(TARGET, target)) {
-    throw new TypeError("a request line cannot be sent as it is");
-  }
-  return Buffer.from(`${method} ${target} HTTP/1.1\r\n${textOf(headers)}${own}\r\n`, "latin1");
+  return Buffer.from(`${requestLine(method, target)}${linesText(headers)}${own}\r\n`, "latin1");
 };
 
 /** A response's head, likewise. */
@@ -42,10 +59,7 @@ export const responseBytes = (
   { status, reason, headers }: { status: number; reason: string; headers: HeaderLines },
   own: string,
 ): Buffer => {
-  if (!Number.isInteger(status) || status < 100 || status > 999 || !isOf(VALUE, reason)) {
-    throw new TypeError("a status line cannot be sent as it is");
-  }
-  return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${textOf(headers)}${own}\r\n`, "latin1");
+  return Buffer.from(`${statusLine(status, reason)}${linesText(headers)}${own}\r\n`, "latin1");
 };
 
 /**
@@ -54,7 +68,7 @@ export const responseBytes = (
  * @throws TypeError when one holds what may not stand there
  */
 export const trailerBytes = (trailers: HeaderLines): Buffer | undefined =>
-  trailers.length === 0 ? undefined : Buffer.from(textOf(trailers), "latin1");
+  trailers.length === 0 ? undefined : Buffer.from(linesText(trailers), "latin1");
 
 const CRLF = Buffer.from("\r\n", "latin1");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n", "latin1");
@@ -72,4 +86,4 @@ export const CHUNK_AFTER: Buffer = CRLF;
  * @throws TypeError when a trailer holds what may not stand there
  */
 export const lastChunk = (trailers: HeaderLines): Buffer =>
-  trailers.length === 0 ? LAST_CHUNK : Buffer.from(`0\r\n${textOf(trailers)}\r\n`, "latin1");
+  trailers.length === 0 ? LAST_CHUNK : Buffer.from(`0\r\n${linesText(trailers)}\r\n`, "latin1");

@@ -9,6 +9,25 @@ const JOINED_MAX = 16 * 1024;
 /** So much may wait in the connection before the writer asks for patience; not below the stream's own mark, so that its `drain` follows. */
 const AHEAD_MAX = 128 * 1024;
 
+/** What was written during the piece of work that runs now. */
+const written: Writer[] = [];
+let working = false;
+
+/** Does a piece of work, such as taking in what has arrived, and then hands over what it wrote anywhere. Not within another. */
+export const writingAtOnce = <T>(work: (given: T) => void, given: T): void => {
+  if (working) {
+    work(given);
+    return;
+  }
+  working = true;
+  try {
+    work(given);
+  } finally {
+    working = false;
+    for (let next = written.pop(); next !== undefined; next = written.pop()) next.flush();
+  }
+};
+
 /** One for each connection; nobody else may write to it. */
 export class Writer {
   #pieces: Buffer[] = [];
@@ -39,8 +58,12 @@ export class Writer {
     this.#bytes += piece.length;
     if (this.#bytes >= AT_ONCE) this.flush();
     else if (!this.#scheduled) {
-      this.#scheduled = true;
-      process.nextTick(this.#flushLater);
+      if (working) {
+        if (this.#pieces.length === 1) written.push(this);
+      } else {
+        this.#scheduled = true;
+        process.nextTick(this.#flushLater);
+      }
     }
     const { stream } = this;
     return !stream.writableNeedDrain || stream.writableLength <= AHEAD_MAX;

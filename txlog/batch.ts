@@ -1,10 +1,11 @@
 // The records that go to disk together, with one write and one sync, and who waits for them.
 import { hash } from "node:crypto";
+import type { TransactionId } from "../core/names.js";
 import { BATCH_HEADER_BYTES, finishBatch, RECORD_HEADER_BYTES } from "./segment.js";
 import type { ByteWriter } from "./bytes.js";
 import type { ExchangeEntry, OutcomeEntry, Refused } from "./entry.js";
 import { LEAF_BYTES_MAX, putBody, putHead, type Body } from "./leaf.js";
-import { hasPersonal, recordSecret, sealPersonal, type SealedPersonal } from "./personal.js";
+import { hasPersonal, sealPersonal, type SealedPersonal } from "./personal.js";
 import type { Intent } from "./record.js";
 import type { RefusalSum } from "./refusal-sums.js";
 import type { SegmentFile } from "./segment-file.js";
@@ -95,11 +96,11 @@ export class Batch {
 
   /** Adds an intent and says what its record is. */
   addIntent(entry: ExchangeEntry): Intent {
+    if (!isIdentified(entry)) throw new RangeError("an intent has a transaction id");
     const { transactionId } = entry;
-    if (transactionId === undefined) throw new RangeError("an intent has a transaction id");
     const sequence = BigInt(this.nextSequence);
     const personal = this.#seal(entry);
-    const exchange = { ...entry, transactionId, ...commitmentOf(personal) };
+    const exchange = committedTo(entry, personal);
     const leafHash = this.#add({ kind: "intent", exchange }, personal?.sealed, true);
     return { sequence, leafHash, transactionId };
   }
@@ -113,7 +114,7 @@ export class Batch {
   /** Adds a refused exchange. */
   addRefusal(entry: ExchangeEntry, refused: Refused): void {
     const personal = this.#seal(entry);
-    const exchange = { ...entry, ...commitmentOf(personal) };
+    const exchange = committedTo(entry, personal);
     this.#add({ kind: "refusal", exchange, ...refused }, personal?.sealed, false);
     this.refusals.push({ entry, refused });
   }
@@ -142,7 +143,7 @@ export class Batch {
 
   #seal(entry: ExchangeEntry): SealedPersonal | undefined {
     return hasPersonal(entry.personal)
-      ? sealPersonal(recordSecret(this.segment.key, this.nextSequence), entry.personal)
+      ? sealPersonal(this.segment.secrets.of(this.nextSequence), entry.personal)
       : undefined;
   }
 
@@ -176,8 +177,17 @@ export class Batch {
 
 const NO_HASH = Buffer.alloc(0);
 
-const commitmentOf = (personal: SealedPersonal | undefined): { readonly commitment?: Buffer } =>
-  personal === undefined ? {} : { commitment: personal.commitment };
+type Identified = ExchangeEntry & { readonly transactionId: TransactionId };
+
+const isIdentified = (entry: ExchangeEntry): entry is Identified =>
+  entry.transactionId !== undefined;
+
+/** The exchange as its leaf holds it. */
+const committedTo = <E extends ExchangeEntry>(
+  entry: E,
+  personal: SealedPersonal | undefined,
+): E & { readonly commitment?: Buffer } =>
+  personal === undefined ? entry : { ...entry, commitment: personal.commitment };
 
 /**
  * The leaf's hash, SHA-256(0x00 || leaf), without copying the leaf: the byte before it still belongs to

@@ -161,6 +161,12 @@ export const fitRefusal = (entry: ExchangeEntry, limits: LogLimits): ExchangeEnt
 /** An outcome within the limits, its numbers whole. */
 export const fitOutcome = (entry: OutcomeEntry, limits: LogLimits): OutcomeEntry => {
   const { durationUs } = entry;
+  const { total, own = 0, other = 0, source = 0 } = durationUs;
+  const isWhole = (us: number): boolean => us >= 0 && Number.isSafeInteger(us);
+  // As nearly all are.
+  if (isWhole(total) && isWhole(own) && isWhole(other) && isWhole(source)) {
+    return fitAdditionalData(entry, limits);
+  }
   const whole = (us: number): number => Math.max(0, Math.round(us));
   return {
     ...fitAdditionalData(entry, limits),

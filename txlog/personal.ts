@@ -4,7 +4,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hash } from "node:crypto";
 import { ByteReader, ByteWriter, FormatError } from "./bytes.js";
 import type { DataSubject, PersonalEntry } from "./entry.js";
-import { hmacSha256 } from "./hmac.js";
+import { Hmac, hmacSha256 } from "./hmac.js";
 
 const VERSION = 1;
 const TAG_BYTES = 16;
@@ -34,6 +34,7 @@ const TEXTS = [
 ] as const satisfies readonly (keyof PersonalEntry)[];
 
 const put = (to: ByteWriter, entry: PersonalEntry): void => {
+  const start = to.length;
   to.u8(VERSION);
   to.text(entry.path);
   const subjects = entry.dataSubjects ?? [];
@@ -43,8 +44,8 @@ const put = (to: ByteWriter, entry: PersonalEntry): void => {
     to.text(value);
   }
   for (const name of TEXTS) to.text(entry[name]);
-  if (to.length > PERSONAL_BYTES_MAX) {
-    throw new RangeError(`the personal part has ${to.length} bytes`);
+  if (to.length - start > PERSONAL_BYTES_MAX) {
+    throw new RangeError(`the personal part has ${to.length - start} bytes`);
   }
 };
 
@@ -93,11 +94,28 @@ export const hasPersonal = (entry: PersonalEntry | undefined): entry is Personal
 
 const recordMessage = Buffer.concat([RECORD, Buffer.alloc(8)]);
 
-/** The secret of one record, 32 bytes: all that is needed to read its personal part and to check its commitment. */
-export const recordSecret = (segmentKey: Buffer, sequence: number): Buffer => {
-  recordMessage.writeBigUInt64BE(BigInt(sequence), RECORD.length);
-  return hmacSha256(segmentKey, recordMessage);
-};
+/** The secrets of a segment's records. */
+export class RecordSecrets {
+  readonly #hmac: Hmac;
+
+  /** @param segmentKey 32 bytes */
+  constructor(segmentKey: Buffer) {
+    this.#hmac = new Hmac(segmentKey);
+  }
+
+  /** The secret of one record, 32 bytes: all that is needed to read its personal part and to check its commitment. */
+  of(sequence: number): Buffer {
+    recordMessage.writeUInt32BE(Math.floor(sequence / 0x1_0000_0000), RECORD.length);
+    recordMessage.writeUInt32BE(sequence % 0x1_0000_0000, RECORD.length + 4);
+    const secret = Buffer.allocUnsafe(SECRET_BYTES);
+    this.#hmac.write(recordMessage, secret, 0);
+    return secret;
+  }
+}
+
+/** As RecordSecrets, for one record. */
+export const recordSecret = (segmentKey: Buffer, sequence: number): Buffer =>
+  new RecordSecrets(segmentKey).of(sequence);
 
 const commit = (secret: Buffer, plaintext: Buffer): Buffer =>
   Buffer.from(
@@ -116,7 +134,12 @@ export interface SealedPersonal {
   readonly sealed: Buffer;
 }
 
-const scratch = new ByteWriter(4096);
+/** What is committed to: label, salt, and then the plaintext, written there at once. */
+const committed = new ByteWriter(4096);
+committed.bytes(COMMITMENT);
+const PLAINTEXT = COMMITMENT.length + SECRET_BYTES;
+const keyed = new Hmac();
+const keyBytes = Buffer.alloc(SECRET_BYTES);
 
 /**
  * Encrypts a personal part and commits to it.
@@ -125,14 +148,17 @@ const scratch = new ByteWriter(4096);
  * @throws RangeError when it is larger than 65,535 bytes
  */
 export const sealPersonal = (secret: Buffer, entry: PersonalEntry): SealedPersonal => {
-  scratch.length = 0;
-  put(scratch, entry);
-  const plaintext = scratch.buffer.subarray(0, scratch.length);
-  const cipher = createCipheriv("aes-256-gcm", encryptionKey(secret), NONCE);
-  const ciphertext = cipher.update(plaintext);
+  committed.length = PLAINTEXT;
+  put(committed, entry);
+  const { buffer, length } = committed;
+  keyed.setKey(secret);
+  keyed.write(KEY, keyBytes, 0);
+  keyed.write(SALT, buffer, COMMITMENT.length);
+  const cipher = createCipheriv("aes-256-gcm", createSecretKey(keyBytes), NONCE);
+  const ciphertext = cipher.update(buffer.subarray(PLAINTEXT, length));
   cipher.final();
   return {
-    commitment: commit(secret, plaintext),
+    commitment: Buffer.from(hash("sha256", buffer.subarray(0, length), "binary"), "latin1"),
     sealed: Buffer.concat([ciphertext, cipher.getAuthTag()]),
   };
 };

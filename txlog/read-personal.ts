@@ -5,10 +5,11 @@ import type { PersonalEntry } from "./entry.js";
 import { segmentKeyPath } from "./folder.js";
 import { openPersonal, recordSecret } from "./personal.js";
 import type { ReadRecord } from "./read.js";
+import { shippedBefore } from "./shipped-segments.js";
 
-/** What there is to say of a record's personal part. */
+/** What there is to say of a record's personal part. `shipped`: the manager has it, and the key was removed here. */
 export type PersonalReading =
-  | { readonly status: "none" | "erased" }
+  | { readonly status: "none" | "erased" | "shipped" }
   | { readonly status: "readable"; readonly personal: PersonalEntry };
 
 /**
@@ -29,7 +30,9 @@ export const readPersonal = async (
     key = await readFile(segmentKeyPath(folder, segment));
   } catch (error) {
     const isErased = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (isErased) return { status: "erased" };
+    if (isErased) {
+      return { status: record.sequence < (await shippedBefore(folder)) ? "shipped" : "erased" };
+    }
     throw error;
   }
   if (sealed === undefined) throw new FormatError("the record's personal part is missing");

@@ -145,6 +145,15 @@ export const readPart = async (path: string, from = 0): Promise<SegmentPart> => 
   }
 };
 
+const partIfThere = async (path: string): Promise<SegmentPart | undefined> => {
+  try {
+    return await readPart(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+};
+
 /** Everything in one segment file from a batch's start on; see readPart. The file may still be growing. */
 export async function* readSegment(path: string, from = 0): AsyncGenerator<SegmentItem> {
   yield* scanSegment(await readPart(path, from));
@@ -271,7 +280,9 @@ export async function* readSegments(
     const following = all[all.indexOf(number) + 1];
     const next =
       following === undefined ? undefined : await readSegmentHeader(segmentPath(folder, following));
-    const part = await readPart(segmentPath(folder, number));
+    const part = await partIfThere(segmentPath(folder, number));
+    // It was shipped and removed since. In the middle that is a gap, which what follows shows.
+    if (part === undefined) continue;
     const surroundings = { header: part.header, before: next?.firstSequence, order };
     yield judged(scanSegment(part), surroundings);
   }

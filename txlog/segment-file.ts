@@ -6,6 +6,7 @@ import { rm, statfs } from "node:fs/promises";
 import { promisify } from "node:util";
 import { writeFileDurably } from "../core/durable-file.js";
 import { segmentKeyPath, segmentPath } from "./folder.js";
+import { RecordSecrets } from "./personal.js";
 import { encodeSegmentHeader, segmentKeyHash, type SegmentHeader } from "./segment.js";
 
 const openFile = promisify(open);
@@ -44,6 +45,7 @@ export class SegmentFile {
   readonly header: SegmentHeader;
   /** 32 random bytes, this segment's alone. */
   readonly key = randomBytes(32);
+  readonly secrets = new RecordSecrets(this.key);
   #fd: number | undefined;
   #size = 0;
   #acknowledged = false;

@@ -143,6 +143,27 @@ describe("cli/log", function () {
       expect(await printed(...args, "--personal")).to.match(/personal data +erased/);
     });
 
+    it("says that personal data and earlier records were shipped to the manager", async () => {
+      const text = '{"version":1,"next_sequence":4}';
+      await writeFile(join(outgoing, "shipped.json"), text);
+      await rm(segmentKeyPath(outgoing, 1));
+      const args = ["show", transactionId, "--folder", outgoing];
+      expect(await printed(...args, "--personal")).to.match(
+        /personal data +shipped to the manager/,
+      );
+      const [line] = await json(...args, "--personal");
+      expect(line?.["personal_shipped"]).to.equal(true);
+
+      await (await openLog(outgoing)).close();
+      await rm(segmentPath(outgoing, 1));
+      const { code, stderr } = await log(...args);
+      expect(code).to.equal(1);
+      expect(stderr).to.include("records before 5 were shipped to the manager");
+      expect(await printed("tail", "--folder", outgoing)).to.match(
+        /^! records before 5 were shipped to the manager/,
+      );
+    });
+
     it("does not show personal data that is not what the record commits to", async () => {
       await writeFile(segmentKeyPath(outgoing, 1), Buffer.alloc(32));
       const { code, stdout, stderr } = await log(

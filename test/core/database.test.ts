@@ -1,12 +1,19 @@
 // The database file of a process and the runner of migrations.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { sql, type Kysely } from "kysely";
-import { DatabaseError, migrate, openDatabase, type Migration } from "../../core/database.js";
+import {
+  DatabaseError,
+  migrate,
+  openDatabase,
+  scrub,
+  type Migration,
+} from "../../core/database.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
 
 interface Schema {
@@ -91,6 +98,42 @@ describe("core/database", () => {
     const orphan = { id: 1, parent_id: 9, bytes: new Uint8Array() };
     const error = await rejection(db.insertInto("child").values(orphan).execute());
     expect(error.message).to.match(/FOREIGN KEY/);
+  });
+
+  for (const secureDelete of [true, false]) {
+    it(`${secureDelete ? "leaves nothing" : "leaves something"} of what was removed in its files ${secureDelete ? "with" : "without"} secure delete`, async () => {
+      const db = openDatabase<Schema>(file, { secureDelete });
+      open.push(db);
+      await migrate(db, "room", [FIRST, SECOND]);
+      await db.insertInto("parent").values({ id: 1 }).execute();
+      const marked = (id: number) => Buffer.from(`what is row ${id} about`.repeat(3));
+      for (let id = 1; id <= 50; id++) {
+        await db
+          .insertInto("child")
+          .values({ id, parent_id: 1, bytes: marked(id) })
+          .execute();
+      }
+      await db.deleteFrom("child").where("id", "=", 25).execute();
+      const files = (): boolean[] =>
+        [file, `${file}-wal`].map((path) => readFileSync(path).includes(marked(25)));
+      expect(files()[1], "the write-ahead log before it is scrubbed").to.equal(true);
+      await scrub(db);
+      expect(files()).to.deep.equal([!secureDelete, false]);
+      expect(await db.selectFrom("child").select("id").execute()).to.have.length(49);
+    });
+  }
+
+  it("scrubs nothing while another reads, and says so", async () => {
+    const db = openFile();
+    await migrate(db, "room", [FIRST]);
+    await db.insertInto("parent").values({ id: 1 }).execute();
+    const other = new DatabaseSync(file);
+    other.exec("BEGIN");
+    other.prepare("SELECT * FROM parent").all();
+    await db.insertInto("parent").values({ id: 2 }).execute();
+    expect((await rejection(scrub(db))).message).to.contain("read by another process");
+    other.close();
+    await scrub(db);
   });
 
   it("gives bytes back as they were, and how many rows a change hit", async () => {

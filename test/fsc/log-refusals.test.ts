@@ -150,11 +150,11 @@ describe("fsc/log-endpoints refuse", function () {
       "UUID",
     ],
     [
-      "records of 51 transactions",
+      "records of 201 transactions",
       "POST /v1/schakel/log/records",
-      { transaction_ids: Array.from({ length: 51 }, () => ID) },
+      { transaction_ids: Array.from({ length: 201 }, () => ID) },
       "ERROR_CODE_REQUEST_INVALID",
-      "1 to 50",
+      "1 to 200",
     ],
     [
       "records with more than an id",
@@ -166,9 +166,9 @@ describe("fsc/log-endpoints refuse", function () {
     [
       "records in a large body",
       "POST /v1/schakel/log/records",
-      { transaction_ids: "x".repeat(9000) },
+      { transaction_ids: "x".repeat(17_000) },
       "ERROR_CODE_BODY_TOO_LARGE",
-      "8192",
+      "16384",
     ],
     [
       "a step without parts",

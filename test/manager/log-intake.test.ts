@@ -43,7 +43,7 @@ describe("the intake of records", function () {
   });
 
   beforeEach(() => {
-    writer = new ShippingWriter(Date.now, "one", "test");
+    writer = new ShippingWriter(Date.now, "test");
   });
 
   afterEach(() => {

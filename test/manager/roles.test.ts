@@ -9,7 +9,10 @@ import {
   AdministrationServiceService,
 } from "../../proto/gen/schakel/manager/v1/administration.js";
 import { ComponentServiceService } from "../../proto/gen/schakel/manager/v1/component.js";
-import { LogIntakeServiceService } from "../../proto/gen/schakel/manager/v1/log.js";
+import {
+  LogIntakeServiceService,
+  LogServiceService,
+} from "../../proto/gen/schakel/manager/v1/log.js";
 import { EnrolmentServiceService } from "../../proto/gen/schakel/manager/v1/enrolment.js";
 import { Organisations, type Organisation } from "../support/managers.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
@@ -23,6 +26,7 @@ const METHODS = Object.values({
   ...ComponentServiceService,
   ...EnrolmentServiceService,
   ...LogIntakeServiceService,
+  ...LogServiceService,
 });
 
 /** The roles of each method that are not those of people. */
@@ -32,6 +36,8 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "/schakel.manager.v1.EnrolmentService/Enrol": [...ROLES, NOBODY],
   "/schakel.manager.v1.EnrolmentService/Renew": ["inway", "outway", "cli"],
   "/schakel.manager.v1.LogIntakeService/ShipLog": ["inway", "outway"],
+  "/schakel.manager.v1.LogService/BeginEpoch": ["cli"],
+  "/schakel.manager.v1.LogService/PruneLog": ["cli"],
 };
 
 const rolesOf = (path: string): readonly string[] => OTHERS[path] ?? PEOPLE;
@@ -88,16 +94,19 @@ describe("the roles of the manager's methods", function () {
       }
       const stream = client.makeServerStreamRequest(path, write, read, empty, metadata, options);
       stream.on("error", (error: ServiceError) => resolve(codeOf(error)));
+      stream.on("end", () => resolve("answered"));
       stream.on("data", () => {
         resolve("answered");
         stream.cancel();
       });
     });
 
-  it("covers every method that the four services have", () => {
-    expect(METHODS).to.have.length(24);
+  it("covers every method that the five services have", () => {
+    expect(METHODS).to.have.length(38);
+    const isForPeople = (path: string): boolean =>
+      /\.(?:AdministrationService|LogService)\//.test(path);
     expect(Object.keys(OTHERS)).to.include.members(
-      METHODS.map(({ path }) => path).filter((path) => !path.includes("AdministrationService")),
+      METHODS.map(({ path }) => path).filter((path) => !isForPeople(path)),
     );
   });
 

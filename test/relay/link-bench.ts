@@ -192,8 +192,10 @@ export class Told {
   open(head: Buffer, options: { ends?: boolean; token?: string } = {}): Came {
     const came = new Came();
     const { ends = true, token } = options;
+    if (this.connection.room <= 0) throw new Error("there is no room");
+    this.connection.keepPlace();
     came.exchange = this.connection.open({ head, ends, token, owner: came });
-    if (came.exchange === undefined) throw new Error("there is no room");
+    if (came.exchange === undefined) throw new Error("the connection takes none any more");
     return came;
   }
 }

@@ -3,6 +3,8 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect } from "chai";
 import { LINK_CODE } from "../../relay/link-codes.js";
 import type { LinkLimits } from "../../relay/link-limits.js";
@@ -37,8 +39,11 @@ const hashing = (came: Came): (() => string) => {
   return () => hash.copy().digest("hex");
 };
 
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
 const heldMb = (): number => {
-  global.gc?.();
+  collect();
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   return (heapUsed + Math.max(external, arrayBuffers)) / MIB;
 };

@@ -105,9 +105,31 @@ describe("relay/link-pool", () => {
   it("makes another when all are full", async () => {
     greet = (side) => side.send(hello({ exchangesMax: 10 }));
     const bench = await set();
-    await clients(bench, 25);
+    const wires = await clients(bench, 25);
     await asked(2, 5);
     expect(sides.map((side) => side.of(FRAME.head).length)).to.deep.equal([10, 10, 5]);
+    for (const side of sides) {
+      for (const { exchange } of side.of(FRAME.head)) side.send(headFrame(exchange, OK, 2));
+    }
+    for (const wire of wires) await wire.has("200 OK");
+  });
+
+  it("makes another when bodies that nobody takes fill the window of the first", async () => {
+    greet = (side) => side.send(hello({ connectionWindow: 300_000 }));
+    const bench = await set();
+    const text = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+    await clients(bench, 1, text + "x".repeat(60_000));
+    const first = await asked(0, 1);
+    await first.has(FRAME.data);
+    // The window of the first has become narrow: whoever comes next still goes over it, and has another made.
+    await clients(bench, 1);
+    await first.has(FRAME.head, 2);
+    await until("another link", () => sides[1], WAIT_MS);
+    await until("its HELLO", () => sides[1]?.of(FRAME.hello)[0], WAIT_MS);
+    await until("an exchange over it", async () => {
+      await clients(bench, 1);
+      return sides[1]?.of(FRAME.head)[0];
+    });
   });
 
   it("uses a target that does not speak the link over HTTP/1.1, and the link once it does", async () => {

@@ -3,7 +3,13 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { long, seed } from "../support/scale.js";
-import { scanned, SecondOpinion, type Connection } from "./scanned.js";
+import {
+  scanned,
+  scannedResponse,
+  SecondOpinion,
+  secondResponse,
+  type Connection,
+} from "./scanned.js";
 
 const RUNS = long ? 200_000 : 3_000;
 
@@ -15,6 +21,14 @@ const TEMPLATES: readonly string[] = [
   "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
   "DELETE http://a/x HTTP/1.1\r\nHost: a\r\nX: \t y \t\r\n\r\n",
   "\r\nHEAD / HTTP/1.0\r\n\r\n",
+];
+
+const RESPONSES: readonly string[] = [
+  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Y: z\r\n\r\nhello",
+  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;e=1\r\n!\r\n0\r\nX: 1\r\n\r\n",
+  "HTTP/1.0 404 Not Found\r\nServer: s\r\n\r\nto the end",
+  "HTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+  "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \t x \t\r\n\r\n",
 ];
 
 /** What breaks messages elsewhere. */
@@ -56,20 +70,24 @@ const change: fc.Arbitrary<Change> = fc.record({
 });
 
 /** Some messages one after the other, changed in a few places. */
-const octets: fc.Arbitrary<Buffer> = fc
-  .tuple(
-    fc.array(fc.constantFrom(...TEMPLATES), { minLength: 1, maxLength: 3 }),
-    fc.array(change, { maxLength: 3 }),
-  )
-  .map(([templates, changes]) => {
-    let text = templates.join("");
-    for (const { place, removed, put } of changes) {
-      const at = Math.floor(place * text.length);
-      text = text.slice(0, at) + put + text.slice(at + removed);
-    }
-    // Ends a line, so that what is wrong with it has shown, in one piece or in many.
-    return Buffer.from(`${text}\r\n\r\n`, "latin1");
-  });
+const changed = (from: readonly string[], most: number): fc.Arbitrary<Buffer> =>
+  fc
+    .tuple(
+      fc.array(fc.constantFrom(...from), { minLength: 1, maxLength: most }),
+      fc.array(change, { maxLength: 3 }),
+    )
+    .map(([templates, changes]) => {
+      let text = templates.join("");
+      for (const { place, removed, put } of changes) {
+        const at = Math.floor(place * text.length);
+        text = text.slice(0, at) + put + text.slice(at + removed);
+      }
+      // Ends a line, so that what is wrong with it has shown, in one piece or in many.
+      return Buffer.from(`${text}\r\n\r\n`, "latin1");
+    });
+
+const octets = changed(TEMPLATES, 3);
+const answers = changed(RESPONSES, 1);
 
 const cutAt = (bytes: Buffer, cuts: readonly number[]): Buffer[] => {
   const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
@@ -116,5 +134,33 @@ describe("relay/scan", function () {
       { numRuns: RUNS, seed },
     );
     expect(compared).to.be.above(RUNS / 2);
+  });
+
+  it(`reads ${RUNS} changed responses the same however they are cut (seed ${seed})`, () => {
+    const cuts = fc.array(fc.nat({ max: 4_000 }), { maxLength: 8 });
+    fc.assert(
+      fc.property(answers, cuts, (bytes, places) => {
+        const once = scannedResponse([bytes]);
+        expect(scannedResponse(cutAt(bytes, places))).to.deep.equal(once);
+        const single = Array.from(bytes, (one) => Buffer.from([one]));
+        expect(scannedResponse(single)).to.deep.equal(once);
+      }),
+      { numRuns: RUNS, seed },
+    );
+  });
+
+  it(`reads ${RUNS} changed responses as node:http does wherever both take them (seed ${seed})`, async () => {
+    let compared = 0;
+    await fc.assert(
+      fc.asyncProperty(answers, async (bytes) => {
+        const ours = scannedResponse([bytes]);
+        const theirs = await secondResponse(bytes);
+        if (ours?.complete !== true || theirs?.complete !== true) return;
+        compared += 1;
+        expect(ours).to.deep.equal(theirs);
+      }),
+      { numRuns: RUNS, seed },
+    );
+    expect(compared).to.be.above(RUNS / 4);
   });
 });

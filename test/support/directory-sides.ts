@@ -1,5 +1,5 @@
 // The manager side of a directory on a real database, with peers that it can ask and tell.
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { openDatabase } from "../../core/database.js";
 import type { FscSchema } from "../../fsc/schema.js";
 import {
@@ -40,6 +40,7 @@ export const openSide = async (
       contractBytesPerPeerMax: 16 * 1024 * 1024,
       deliveryRound: 60_000,
       connectionsMax: 5_000,
+      data: dirname(file),
       ...settings,
     },
   });

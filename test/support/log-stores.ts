@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "../../core/clock.js";
 import { openDatabase } from "../../core/database.js";
 import { Lifecycle } from "../../core/lifecycle.js";
-import { LogStore, type LogStoreOptions, type Witnesses } from "../../txlog/store/log-store.js";
+import { LogStore, type LogStoreOptions } from "../../txlog/store/log-store.js";
 import type { LogDatabase, LogSchema } from "../../txlog/store/schema.js";
 import { recordedLog } from "./recorded-log.js";
 import { temporaryFolder } from "./temporary.js";
@@ -21,7 +21,7 @@ export interface OpenStore {
   /** Ends what `start` began, and the database. */
   close(): Promise<void>;
   /** Begins to seal by itself. */
-  start(witnesses?: Witnesses): void;
+  start(): void;
 }
 
 /** Opens a store in a folder, a new one unless given. Whoever opens it closes it. */
@@ -40,7 +40,7 @@ export const openStore = async (
   });
   return {
     ...{ store, db, folder, lines },
-    start: (witnesses = () => Promise.resolve([])) => store.start(lifecycle, witnesses),
+    start: () => store.start(lifecycle),
     close: async () => {
       if (!lifecycle.signal.aborted) await store.sealer.stop();
       await lifecycle.stop();

@@ -52,6 +52,8 @@ type Command = "directory" | "manager" | "inway" | "outway";
 export interface NetworkOptions {
   /** More flags for the processes of a kind. */
   readonly flags?: Partial<Record<Command, readonly string[]>>;
+  /** Flags for node itself, by the name of the process. */
+  readonly nodeFlags?: (name: string) => readonly string[];
   /** More environment for all processes. */
   readonly env?: Readonly<Record<string, string>>;
   /** The URL of the service "echo" instead of the recording source's. */
@@ -393,6 +395,7 @@ export class Network {
     const running = await this.processes.start(
       name,
       [
+        ...(this.options.nodeFlags?.(name) ?? []),
         ...[CLI, command, "--group", groupFile, "--cert", cert, "--key", key, "--data", data],
         ...["--health-listen", "127.0.0.1:0", "--resolve", RESOLVE, "--log-format", "json"],
         ...["--allow-private-addresses", "--allow-any-port"],

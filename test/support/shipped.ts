@@ -20,8 +20,8 @@ export class ShippingWriter {
 
   constructor(
     private readonly now: () => number = Date.now,
-    readonly name = "one",
     readonly groupId = GROUP,
+    readonly name = "one",
   ) {}
 
   /** Adds an intent. */

@@ -2,13 +2,22 @@
 // the manager has is removed here as soon as it may be.
 import { expect } from "chai";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { InternalBundle } from "../../certs/internal-bundle.js";
 import { SchakelError } from "../../core/errors.js";
 import type { Address } from "../../core/address.js";
 import { systemClock } from "../../core/clock.js";
-import { segmentKeyPath } from "../../txlog/folder.js";
+import { segmentKeyPath, segmentPath } from "../../txlog/folder.js";
 import type { Intent, TransactionLog } from "../../txlog/log.js";
 import { openPersonal, recordSecret } from "../../txlog/personal.js";
 import { readPersonal } from "../../txlog/read-personal.js";
@@ -171,6 +180,41 @@ describe("txlog/shipper", function () {
     expect(taken().decoded.filter(({ kind }) => kind === "outcome")).to.have.length(10);
   });
 
+  it("ships no record that was written before a failure and never acknowledged", async () => {
+    await leave();
+    await start();
+    await exchanges(3);
+    await stop();
+    const path = segmentPath(folder, 1);
+    const whole = readFileSync(path);
+    const stored = await storedRecordsOf(folder);
+    const last = stored.filter(({ batchEnd }) => batchEnd === stored.at(-1)?.batchEnd);
+    // The next segment begins with the last batch's first sequence, as after a sync that failed.
+    truncateSync(path, stored.at(-1 - last.length)?.batchEnd);
+    log = await openLog(folder);
+    writeFileSync(path, whole);
+    await serve();
+    shipper = await ship({ keptBytes: 1024 ** 2 });
+    await exchanges(1);
+    await shipped();
+    expect(taken().decoded).to.deep.equal(await recordsOf(folder));
+    expect(taken().decoded.map(({ kind }) => kind)).not.to.include("writer-stop");
+  });
+
+  it("ships a batch that is larger than a message in several, each record once", async () => {
+    intake.acknowledges = false;
+    await start({}, { bytes: 2_000, records: 5, flyingBytes: 4_000 });
+    await exchanges(100);
+    await until("the first to come", () => (intake.only?.next ?? 0) > 5);
+    const held = taken().next;
+    expect(held, "bounded in what is on its way").to.be.below(40);
+    intake.acknowledges = true;
+    intake.acknowledge();
+    await shipped();
+    expect(taken().decoded.filter(({ kind }) => kind === "intent")).to.have.length(100);
+    expect(taken().repeated).to.equal(0);
+  });
+
   it("removes the key and the file of a segment that has ended and was acknowledged whole, and no other", async () => {
     await start({ limits: { segmentBytes: 500 } });
     intake.acknowledges = false;
@@ -202,7 +246,7 @@ describe("txlog/shipper", function () {
     const stored = (await storedRecordsOf(folder)).find(
       ({ record }) => record.sequence === first.sequence,
     )!;
-    expect(await readPersonal(folder, stored)).to.deep.equal({ status: "erased" });
+    expect(await readPersonal(folder, stored)).to.deep.equal({ status: "shipped" });
     log.outcome(first, COMPLETE);
     for (let round = 0; round < 3; round++) await exchanges(4);
     await shipped();
@@ -224,8 +268,11 @@ describe("txlog/shipper", function () {
     await shipped();
     const before = keys();
     expect(before).to.have.length(1);
+    const named = taken().segments.at(-1) ?? 0;
     intake.acknowledge(true);
     await until("the key to go", () => keys().length === 0);
+    // Before there is a record in it: what waits for the keys to be gone need not wait longer.
+    await until("the new segment to be named", () => (taken().segments.at(-1) ?? 0) > named);
     await exchanges(1);
     expect(keys()).to.have.length(1).and.not.to.deep.equal(before);
   });

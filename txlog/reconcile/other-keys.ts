@@ -68,6 +68,11 @@ export class OtherKeys {
     throw new LogFault("key-statement-wrong", `peer ${peer} states no key ${what}`);
   }
 
+  /** All statements of a peer that can be believed. @throws as `of` does */
+  stated(peer: PeerId): Promise<readonly VerifiedKeyStatement[]> {
+    return this.#statements(peer);
+  }
+
   /** Has what is kept of a peer fetched again the next time. */
   forget(peer: PeerId): void {
     this.#kept.delete(peer);

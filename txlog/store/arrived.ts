@@ -17,7 +17,7 @@ export const SHIPPED_BYTES_MAX = 1024 ** 2;
 export interface ArrivingBatch {
   /** A UUID, lower case. */
   readonly writerId: string;
-  /** 32 bytes. */
+  /** 32 bytes; all zero when it was removed, so that what is personal is gone. */
   readonly segmentKey: Buffer;
   readonly firstSequence: number;
   readonly count: number;
@@ -48,6 +48,8 @@ export interface ArrivalParts {
   /** Told of a personal part that does not open: it is stored as it is. */
   readonly unreadable: (sequence: number, reason: string) => void;
 }
+
+const NO_KEY = Buffer.alloc(32);
 
 const refused = (detail: string): SchakelError =>
   new SchakelError("ERROR_CODE_REQUEST_INVALID", { detail });
@@ -85,6 +87,7 @@ export const readArriving = (batch: ArrivingBatch, parts: ArrivalParts): Arrived
   }
   const stored = takeRecords(records, count);
   if (stored === undefined) throw refused(`the batch does not hold ${count} whole records`);
+  const isKeyGone = segmentKey.equals(NO_KEY);
   return stored.map(({ leaf, sealed }, place) => {
     const sequence = firstSequence + place;
     const record = decoded(leaf, sequence);
@@ -98,7 +101,7 @@ export const readArriving = (batch: ArrivingBatch, parts: ArrivalParts): Arrived
       );
     }
     const arrived = { record, sequence, leaf, leafHash: leafHash(leaf) };
-    if (sealed === undefined) return { ...arrived, personal: undefined };
+    if (sealed === undefined || isKeyGone) return { ...arrived, personal: undefined };
     const personal = { sealed, secret: recordSecret(segmentKey, sequence) };
     return { ...arrived, personal: { ...personal, subjects: subjectsOf(record, personal, parts) } };
   });

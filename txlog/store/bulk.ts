@@ -1,6 +1,7 @@
 // Many rows at once: one statement for a fixed number of rows, built once and run again with other values, since
 // building and preparing it costs more than running it.
 import type { CompiledQuery, Kysely } from "kysely";
+import { breath } from "./breath.js";
 import type { LogDatabase, LogSchema } from "./schema.js";
 
 /** Powers of two, so that any number of rows needs few statements, and each of those is known after the first time. */
@@ -19,9 +20,6 @@ export interface Overwriting<Column> {
   readonly key: readonly Column[];
   readonly columns: readonly Column[];
 }
-
-/** Lets what waits in the event loop have its turn. */
-const breath = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Inserts rows into one table. */
 export class BulkInsert<Table extends keyof LogSchema> {

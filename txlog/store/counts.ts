@@ -1,11 +1,13 @@
 // How many exchanges there were, per month, peers and service.
 import { SchakelError } from "../../core/errors.js";
 import type { Direction } from "../entry.js";
+import { breath } from "./breath.js";
 import type { ExchangeCount } from "./read-side.js";
 import type { Tables } from "./tables.js";
 
 const MONTHS_MAX = 120;
 const ROWS_MAX = 100_000;
+const DAY_US = 24 * 3600 * 1_000_000;
 
 const invalid = (detail: string): SchakelError =>
   new SchakelError("ERROR_CODE_REQUEST_INVALID", { detail });
@@ -21,10 +23,14 @@ const startUs = (month: number): number => Date.UTC(Math.floor(month / 12), mont
 
 const named = (month: number): string => new Date(startUs(month) / 1000).toISOString().slice(0, 7);
 
-const monthCounts = async (
+type Key = Omit<ExchangeCount, "month" | "exchanges" | "successful" | "refused">;
+type Counted = Pick<ExchangeCount, "exchanges" | "successful" | "refused">;
+
+const dayCounts = async (
   { db, groupId }: Tables,
-  month: number,
-): Promise<readonly ExchangeCount[]> => {
+  fromUs: number,
+  toUs: number,
+): Promise<readonly (Key & Counted)[]> => {
   const rows = await db
     .selectFrom("txlog_exchange")
     .select(["direction", "source", "source_delegator", "destination", "service"])
@@ -49,27 +55,45 @@ const monthCounts = async (
         .as("refused"),
     ])
     .where("group_id", "=", groupId)
-    .where("created_at_us", ">=", startUs(month))
-    .where("created_at_us", "<", startUs(month + 1))
+    .where("created_at_us", ">=", fromUs)
+    .where("created_at_us", "<", toUs)
     .groupBy(["direction", "source", "source_delegator", "destination", "service"])
-    .orderBy("direction")
-    .orderBy("source")
-    .orderBy("source_delegator")
-    .orderBy("destination")
-    .orderBy("service")
     .limit(ROWS_MAX + 1)
     .execute();
-  return rows.map((row) => ({
-    month: named(month),
+  return rows.map(({ exchanges, successful, refused, ...row }) => ({
     direction: row.direction as Direction,
     sourcePeerId: row.source,
     sourceDelegatorId: row.source_delegator,
     destinationPeerId: row.destination,
     service: row.service,
-    exchanges: row.exchanges,
-    successful: row.successful,
-    refused: row.refused,
+    ...{ exchanges, successful, refused },
   }));
+};
+
+const orderOf = (count: Key): string =>
+  JSON.stringify([
+    ...[count.direction, count.sourcePeerId, count.sourceDelegatorId],
+    ...[count.destinationPeerId, count.service],
+  ]);
+
+/** A day at a time, since a month of a busy log takes seconds. */
+const monthCounts = async (tables: Tables, month: number): Promise<readonly ExchangeCount[]> => {
+  const found = new Map<string, ExchangeCount>();
+  const end = startUs(month + 1);
+  for (let day = startUs(month); day < end; day += DAY_US) {
+    for (const count of await dayCounts(tables, day, day + DAY_US)) {
+      const key = orderOf(count);
+      const before = found.get(key);
+      found.set(key, {
+        ...{ ...count, month: named(month) },
+        exchanges: count.exchanges + (before?.exchanges ?? 0),
+        successful: count.successful + (before?.successful ?? 0),
+        refused: count.refused + (before?.refused ?? 0),
+      });
+    }
+    await breath();
+  }
+  return [...found.keys()].sort().flatMap((key) => found.get(key) ?? []);
 };
 
 /**

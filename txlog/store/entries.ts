@@ -4,6 +4,7 @@ import { FormatError } from "../bytes.js";
 import { openPersonal } from "../personal.js";
 import type { PersonalReading } from "../read-personal.js";
 import type { RecordedExchange } from "../record.js";
+import { breath } from "./breath.js";
 import { toBuffer } from "./exchange-rows.js";
 import type { RecordKey, StoredEntry } from "./read-side.js";
 import type { RecordRow } from "./schema.js";
@@ -106,6 +107,7 @@ export async function* entries(
       .execute();
     if (rows.length === 0) return;
     yield* await entriesOf(tables, rows);
+    await breath();
   }
 }
 

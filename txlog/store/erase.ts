@@ -144,7 +144,8 @@ const holding = async (
  * Erases personal data for good, or only counts it. When it resolves, the data is in no file of the database (on
  * PostgreSQL: in no row), and writers that could still open it were asked for a new segment.
  *
- * @throws SchakelError ERROR_CODE_REQUEST_INVALID when not exactly one of subject and transaction is named
+ * @throws SchakelError ERROR_CODE_REQUEST_INVALID when not exactly one of subject and transaction is named;
+ * DatabaseError when another process reads the database's file: then it is erased, and to be called again
  */
 export const erase = async (parts: EraseParts, wanted: EraseWanted): Promise<Erased> => {
   const { tables, ingest } = parts;

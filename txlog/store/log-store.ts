@@ -41,6 +41,8 @@ export interface LogStoreOptions {
   readonly peerId: string;
   /** Signs a statement about a key with our peer's certificate. */
   readonly sign: (statement: KeyStatement) => Promise<string>;
+  /** Nobody unless given. */
+  readonly witnesses?: Witnesses;
   readonly witnessIntervalMs?: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -78,7 +80,6 @@ export class LogStore {
   readonly witnessed: WitnessStore;
   readonly #cosigner: Cosigner;
   readonly #tables: Tables;
-  #witnesses: Witnesses = () => Promise.resolve([]);
   readonly #checkpoints = new Set<(checkpoint: StoredCheckpoint) => void>();
 
   private constructor(
@@ -100,7 +101,7 @@ export class LogStore {
     });
     const { sealer, ingest } = this;
     const intervalMs = options.witnessIntervalMs ?? WITNESS_INTERVAL_MS;
-    const witnesses: Witnesses = () => this.#witnesses();
+    const witnesses: Witnesses = options.witnesses ?? (() => Promise.resolve([]));
     this.#cosigner = new Cosigner({ db, groupId, sealer, witnesses, intervalMs, clock, log });
     this.reader = readerOf(this.#tables, { searchKey, ownPeer: peerId, sealer });
     this.keeper = keeperOf(this.#tables, { searchKey, sealer, ingest, clock });
@@ -119,8 +120,7 @@ export class LogStore {
   }
 
   /** Begins to seal, to ask witnesses and to keep retention. The life cycle ends it. */
-  start(lifecycle: Pick<Lifecycle, "onStop">, witnesses: Witnesses): void {
-    this.#witnesses = witnesses;
+  start(lifecycle: Pick<Lifecycle, "onStop">): void {
     const { clock, log } = this.options;
     const stop = new AbortController();
     const sealing = this.#startSealing(stop.signal);
@@ -134,9 +134,8 @@ export class LogStore {
     });
   }
 
-  /** Asks these witnesses once about the newest checkpoint. */
-  cosign(witnesses: Witnesses): Promise<void> {
-    this.#witnesses = witnesses;
+  /** Asks the witnesses once about the newest checkpoint. */
+  cosign(): Promise<void> {
     return this.#cosigner.ask();
   }
 

@@ -4,6 +4,10 @@ import { decodeLeaf } from "../decode-leaf.js";
 import { foundExchange, toBuffer } from "./exchange-rows.js";
 import type { FoundExchange } from "./read-side.js";
 import type { LogDatabase } from "./schema.js";
+import type { Tables } from "./tables.js";
+
+/** Records of either kind in one answer. */
+const LEAVES_MAX = 1000;
 
 /** Where a page goes on: after this record. */
 export interface RecordPlace {
@@ -113,4 +117,53 @@ export const peerRecords = async (
     place: { createdAtUs: row.created_at_us, writer: row.writer, sequence: row.sequence },
     additionalData: additionalDataOf(toBuffer(leaf)),
   }));
+};
+
+/** A record of a transaction. */
+export interface PeerLeaf {
+  readonly leaf: Buffer;
+  readonly epoch: number;
+  /** Its place in the tree of its epoch. */
+  readonly index: number;
+}
+
+interface LeavesWanted extends Pick<Tables, "db" | "groupId"> {
+  readonly peerId: string;
+  readonly ids: readonly TransactionId[];
+}
+
+const leavesOf = (
+  { db, groupId, peerId, ids }: LeavesWanted,
+  which: "e.sequence" | "e.end_sequence",
+) =>
+  db
+    .selectFrom("txlog_exchange as e")
+    .innerJoin("txlog_record as r", (join) =>
+      join
+        .onRef("r.group_id", "=", "e.group_id")
+        .onRef("r.writer", "=", "e.writer")
+        .onRef("r.sequence", "=", which),
+    )
+    .select(["r.leaf", "r.epoch", "r.tree_index"])
+    .where("e.group_id", "=", groupId)
+    .where("e.transaction_id", "in", ids)
+    .where((eb) => eb.or(PEER_COLUMNS.map((column) => eb(column, "=", peerId))))
+    .orderBy("e.transaction_id")
+    .orderBy("e.writer")
+    .orderBy("e.sequence")
+    .limit(LEAVES_MAX)
+    .execute();
+
+/** The records of some transactions in which a peer is one of the four: first intents and refusals, then their ends. */
+export const peerLeaves = async (
+  { db, groupId }: Tables,
+  peerId: string,
+  ids: readonly TransactionId[],
+): Promise<readonly PeerLeaf[]> => {
+  const first = await leavesOf({ db, groupId, peerId, ids }, "e.sequence");
+  const ends = await leavesOf({ db, groupId, peerId, ids }, "e.end_sequence");
+  return [...first, ...ends].flatMap(({ leaf, epoch, tree_index: index }) => {
+    const bytes = toBuffer(leaf);
+    return bytes === undefined ? [] : [{ leaf: bytes, epoch, index }];
+  });
 };

@@ -1,6 +1,7 @@
 // Removing the leaves of old records, a whole bundle of 256 at a time. Their hashes stay, so the tree can still be
 // proven and verified from there on; what is personal in them goes with them.
 import { scrub } from "../../core/database.js";
+import { breath } from "./breath.js";
 import { eraseRecords } from "./erase.js";
 import type { Pruned } from "./read-side.js";
 import type { Tables } from "./tables.js";
@@ -44,6 +45,7 @@ const oldUntil = async (
       .limit(1)
       .executeTakeFirst();
     if (newer !== undefined) return newer.tree_index - (newer.tree_index % BUNDLE);
+    await breath();
   }
   return size - (size % BUNDLE);
 };
@@ -88,6 +90,7 @@ export const prune = async (tables: Tables, beforeUs: number, dryRun = false): P
     if (dryRun) continue;
     for (let at = from; at < to; at += PAGE) {
       await prunePage(tables, epoch, { from: at, to: Math.min(at + PAGE, to) });
+      await breath();
     }
   }
   if (!dryRun && entries > 0) await scrub(tables.db);

@@ -3,7 +3,7 @@ import type { TransactionId } from "../../core/names.js";
 import type { DataSubject, Direction } from "../entry.js";
 import type { PersonalReading } from "../read-personal.js";
 import type { RecordedExchange } from "../record.js";
-import type { PeerRecord, PeerRecordsWanted } from "./peer-records.js";
+import type { PeerLeaf, PeerRecord, PeerRecordsWanted } from "./peer-records.js";
 
 /** Which exchanges are wanted: those for which everything that is set holds. */
 export interface ExchangeFilter {
@@ -253,6 +253,8 @@ export interface LogReader {
   entry(key: RecordKey): Promise<StoredEntry | undefined>;
   /** Entries by rising index, from `from` to before `to`, as far as they have arrived. */
   entries(epoch: number, from: number, to: number): AsyncGenerator<StoredEntry>;
+  /** The keyed hash by which a data subject is found, in hexadecimal: nobody without our key reads a value from it. */
+  subjectMark(subject: DataSubject): string;
   /** Opens the personal part of a record. @throws FormatError when secret, ciphertext and commitment do not belong together */
   personal(key: RecordKey, exchange: RecordedExchange): Promise<PersonalReading>;
   /** The tiles of an epoch (txlog/tree, TileReader). Rejects with RangeError for one that is not there. */
@@ -271,6 +273,8 @@ export interface LogReader {
   ): (range: MillisecondRange, service?: string) => AsyncGenerator<readonly SharedExchangeItem[]>;
   /** Records for another peer (FSC, GET /logs). */
   peerRecords(wanted: PeerRecordsWanted): Promise<readonly PeerRecord[]>;
+  /** The records of transactions in which a peer is one of the four: intents and refusals, then their ends. */
+  peerLeaves(peerId: string, ids: readonly TransactionId[]): Promise<readonly PeerLeaf[]>;
   /** Peers with which there were exchanges in this time. */
   peersWith(range: MillisecondRange): Promise<readonly string[]>;
   /** All keys, newest first. */

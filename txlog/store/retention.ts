@@ -4,9 +4,12 @@ import { scrub } from "../../core/database.js";
 import { SchakelError } from "../../core/errors.js";
 import type { Log } from "../../core/log.js";
 import { repeat, type Backoff } from "../../core/retry.js";
+import { breath } from "./breath.js";
 import { eraseRecords, type NumberedRecord } from "./erase.js";
 import type { Retention } from "./read-side.js";
 import type { Tables } from "./tables.js";
+import { thin } from "./thin.js";
+import { currentEpoch } from "./tree-rows.js";
 
 const DAY_US = 24 * 3600 * 1_000_000;
 const DAYS_MAX = 36_500;
@@ -122,6 +125,7 @@ export const retain = async (tables: Tables, nowMs: number): Promise<number> => 
   let erased = 0;
   let last: Kept | undefined;
   do {
+    await breath();
     const found = await page(tables, oldest, last);
     last = found.length < PAGE ? undefined : found.at(-1);
     const over = found.filter(isOver);
@@ -133,7 +137,7 @@ export const retain = async (tables: Tables, nowMs: number): Promise<number> => 
   return erased;
 };
 
-/** Has retention kept, once an hour until the signal aborts. */
+/** Has retention kept and old checkpoints thinned out, once an hour until the signal aborts. */
 export const keepRetention = (
   tables: Tables,
   {
@@ -147,6 +151,7 @@ export const keepRetention = (
     turn: async () => {
       const erased = await retain(tables, clock.now());
       if (erased > 0) log.info({ erased }, "personal data past its retention was erased");
+      await thin(tables, await currentEpoch(tables.db, tables.groupId), clock.now());
       return INTERVAL_MS;
     },
     failed: (error) => log.error({ err: error }, "personal data past its retention is still there"),

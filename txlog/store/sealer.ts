@@ -60,6 +60,7 @@ export class Sealer {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #sealing: Promise<unknown> = Promise.resolve();
+  #noting: Promise<unknown> = Promise.resolve();
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
@@ -124,8 +125,7 @@ export class Sealer {
 
   /** Judges the database anew; after a new epoch has begun. */
   async rejudge(head: LogHead): Promise<void> {
-    await writeHead(this.#parts.headPath, head);
-    this.#head = head;
+    await this.#note(head);
     this.#growing = undefined;
     this.#problem = undefined;
     this.#isJudged = true;
@@ -134,8 +134,7 @@ export class Sealer {
   /** Notes the newest checkpoint that a witness has co-signed. */
   async noteWitnessed(note: string, size: number): Promise<void> {
     if (this.#head === undefined) return;
-    this.#head = { ...this.#head, witnessed: note, witnessedSize: size };
-    await writeHead(this.#parts.headPath, this.#head);
+    await this.#note({ ...this.#head, witnessed: note, witnessedSize: size });
   }
 
   /** Compares the database with the file that says how far the log was sealed, once. */
@@ -163,7 +162,11 @@ export class Sealer {
   async #turn(): Promise<boolean> {
     const { lease, db, groupId } = this.#parts;
     await this.judge();
-    if (this.#problem !== undefined || !(await this.#hasArrived())) return false;
+    if (this.#problem !== undefined) return false;
+    if (!(await this.#hasArrived())) {
+      this.#failure = undefined;
+      return false;
+    }
     const token = await lease.hold();
     if (token === undefined) return false;
     const epoch = await currentEpoch(db, groupId);
@@ -257,9 +260,16 @@ export class Sealer {
     return { epoch, size, root, note, madeAtMs };
   }
 
-  async #noteHead({ epoch, size, root }: StoredCheckpoint): Promise<void> {
+  #noteHead({ epoch, size, root }: StoredCheckpoint): Promise<void> {
     const { witnessed = "", witnessedSize = 0 } = this.#head ?? {};
-    this.#head = { epoch, size, root, witnessed, witnessedSize };
-    await writeHead(this.#parts.headPath, this.#head);
+    return this.#note({ epoch, size, root, witnessed, witnessedSize });
+  }
+
+  /** Writes the file, one time after the other, so that the newest stays. */
+  #note(head: LogHead): Promise<void> {
+    this.#head = head;
+    const noted = this.#noting.then(() => writeHead(this.#parts.headPath, head));
+    this.#noting = noted.catch(() => undefined);
+    return noted;
   }
 }

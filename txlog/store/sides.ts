@@ -7,13 +7,14 @@ import { entries, entry, exchange, personal } from "./entries.js";
 import { beginEpoch } from "./epoch.js";
 import type { Ingest } from "./ingest.js";
 import { storedKeys } from "./keys.js";
-import { peerRecords } from "./peer-records.js";
+import { peerLeaves, peerRecords } from "./peer-records.js";
 import { checkpointAt, consistencyFrom, proofFor } from "./proofs.js";
 import { prune } from "./prune.js";
 import type { LogKeeper, LogReader, LogStatus } from "./read-side.js";
 import { retentions, setRetention } from "./retention.js";
 import type { Sealer } from "./sealer.js";
 import { search } from "./search.js";
+import { subjectHash } from "./subject-hash.js";
 import { peersWith, sharedWith, unproven } from "./with-peer.js";
 import type { Tables } from "./tables.js";
 import { sealedSize, tileReader } from "./tree-rows.js";
@@ -63,6 +64,7 @@ export const readerOf = (tables: Tables, parts: ReaderParts): LogReader => ({
   entry: (key) => entry(tables, key),
   entries: (epoch, from, to) => entries(tables, epoch, { from, to }),
   personal: (key, recorded) => personal(tables, key, recorded),
+  subjectMark: (subject) => subjectHash(parts.searchKey, subject).toString("hex"),
   tiles: (epoch) => tileReader(tables.db, { groupId: tables.groupId, epoch }),
   checkpointAt: (wanted) => checkpointAt(tables, wanted),
   proofFor: (epoch, index) => proofFor(tables, epoch, index),
@@ -70,6 +72,7 @@ export const readerOf = (tables: Tables, parts: ReaderParts): LogReader => ({
   counts: (fromMonth, toMonth) => counts(tables, fromMonth, toMonth),
   sharedWith: (peerId) => (range, service) => sharedWith(tables, peerId, range, service),
   peerRecords: (wanted) => peerRecords(tables.db, tables.groupId, wanted),
+  peerLeaves: (peerId, ids) => peerLeaves(tables, peerId, ids),
   peersWith: (range) => peersWith(tables, range),
   keys: () => storedKeys(tables.db, tables.groupId),
   epochs: () => epochsOf(tables),

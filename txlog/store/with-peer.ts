@@ -1,5 +1,6 @@
 // What we share with one other peer, for comparing the two logs and proving receipts.
 import type { TransactionId } from "../../core/names.js";
+import { breath } from "./breath.js";
 import { toBuffer } from "./exchange-rows.js";
 import type { MillisecondRange, SharedExchangeItem, UnprovenReceipt } from "./read-side.js";
 import type { Tables } from "./tables.js";
@@ -72,6 +73,7 @@ export async function* sharedWith(
       return [{ ...key, transactionId, service: row.service, digest }];
     });
     if (items.length > 0) yield items;
+    await breath();
   }
 }
 

@@ -67,7 +67,7 @@ describe("erasing from the log's store", function () {
   beforeEach(async () => {
     now = Date.UTC(2026, 4, 1);
     opened = await openStore();
-    writer = new ShippingWriter(() => now, "one");
+    writer = new ShippingWriter(() => now);
   });
 
   afterEach(async () => {
@@ -77,7 +77,7 @@ describe("erasing from the log's store", function () {
 
   it("leaves neither the value nor the record's secret in any file", async () => {
     // Two writers in turns, so that rows of the tables are split and moved.
-    const other = new ShippingWriter(() => now, "two");
+    const other = new ShippingWriter(() => now, GROUP, "two");
     for (let round = 0; round < 20; round++) {
       for (const by of [writer, other]) {
         for (let n = 0; n < 60; n++) {
@@ -99,7 +99,28 @@ describe("erasing from the log's store", function () {
     const secrets = page.exchanges.map(({ writerId, sequence }) =>
       recordSecret(writerId === writer.writerId ? writer.segmentKey : other.segmentKey, sequence),
     );
-    for (const secret of secrets) expect(filesWith(secret)).to.not.deep.equal([]);
+    const sealed = await opened.db
+      .selectFrom("txlog_record as r")
+      .innerJoin("txlog_subject as s", (join) =>
+        join.onRef("s.writer", "=", "r.writer").onRef("s.sequence", "=", "r.sequence"),
+      )
+      .select("r.sealed")
+      .where(
+        "s.hash",
+        "in",
+        rows
+          .filter(({ sequence, writer_id }) =>
+            page.exchanges.some(
+              (each) => each.sequence === sequence && each.writerId === writer_id,
+            ),
+          )
+          .map(({ hash }) => hash),
+      )
+      .execute();
+    const ciphertexts = sealed.map((row) => Buffer.from(row.sealed ?? []));
+    expect(ciphertexts).to.have.length(10);
+    for (const secret of [...secrets, ...ciphertexts])
+      expect(filesWith(secret)).to.not.deep.equal([]);
     expect(filesWith(VALUE)).to.deep.equal([]);
 
     const wanted: EraseWanted = { dataSubject: { key: "bsn", value: VALUE } };
@@ -108,7 +129,8 @@ describe("erasing from the log's store", function () {
     expect(await stateOf(page.exchanges[0]!.sequence, other)).to.equal("readable");
     expect(await keeper.erase(wanted)).to.deep.equal(counted);
 
-    for (const bytes of [...secrets, VALUE, PATH]) expect(filesWith(bytes)).to.deep.equal([]);
+    for (const bytes of [...secrets, ...ciphertexts, VALUE, PATH])
+      expect(filesWith(bytes)).to.deep.equal([]);
     expect(await keeper.erase(wanted)).to.deep.equal({ records: 0, pending: [] });
     expect((await reader.search(wanted, { limit: 1 })).exchanges).to.deep.equal([]);
     for (const { writerId, sequence } of page.exchanges) {

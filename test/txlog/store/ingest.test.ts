@@ -1,6 +1,7 @@
 // Records come into the store once and whole, whatever order, repetition or damage they come with.
 import { expect } from "chai";
 import type { ArrivingBatch } from "../../../txlog/store/arrived.js";
+import { decodeLeaf } from "../../../txlog/decode-leaf.js";
 import { codeOf } from "../../support/codes.js";
 import { openStore, type OpenStore } from "../../support/log-stores.js";
 import { ShippingWriter } from "../../support/shipped.js";
@@ -188,10 +189,23 @@ describe("ingest of the log's store", () => {
 
   it("keeps a record whose personal part does not open, and says so", async () => {
     writer.intent({ personal: { path: "/secret", dataSubjects: [{ key: "bsn", value: "1" }] } });
-    const batch = { ...writer.take(), segmentKey: Buffer.alloc(32) };
+    const batch = { ...writer.take(), segmentKey: Buffer.alloc(32, 1) };
     expect((await opened.store.ingest.batch(batch)).nextSequence).to.equal(2);
     expect(opened.lines.join()).to.contain("a personal part does not open");
     expect(await opened.db.selectFrom("txlog_subject").selectAll().execute()).to.deep.equal([]);
+  });
+
+  it("takes what is personal for erased when its key was removed before it came", async () => {
+    writer.intent({ personal: { path: "/secret" } });
+    const batch = { ...writer.take(), segmentKey: Buffer.alloc(32) };
+    await opened.store.ingest.batch(batch);
+    const key = { writerId: writer.writerId, sequence: 1 };
+    const { leaf } = (await opened.store.reader.entry(key)) ?? {};
+    const record = decodeLeaf(leaf ?? Buffer.alloc(0));
+    if (record.kind !== "intent") throw new Error("it is an intent");
+    expect(await opened.store.reader.personal(key, record.exchange)).to.deep.equal({
+      status: "erased",
+    });
   });
 
   it("answers that it is unavailable when the database is", async () => {

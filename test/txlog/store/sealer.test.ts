@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 import { decodeLeaf } from "../../../txlog/decode-leaf.js";
 import type { WitnessContact } from "../../../txlog/store/cosigner.js";
 import type { StoredCheckpoint } from "../../../txlog/store/read-side.js";
+import { WriterNames } from "../../../txlog/store/tables.js";
+import { thin } from "../../../txlog/store/thin.js";
 import { logOrigin, openCheckpoint, witnessName } from "../../../txlog/tree/checkpoint.js";
 import { noteKey, parseVerifier, type NoteKey } from "../../../txlog/tree/note.js";
 import { verifyConsistency, verifyInclusion } from "../../../txlog/tree/tiles.js";
@@ -250,17 +252,16 @@ describe("the sealer of the log's store", function () {
   it("collects co-signatures, and tells of the newest", async () => {
     const witness = new TestWitness("00000000000000000002");
     const contacts: WitnessContact[] = [];
-    const witnesses = () => Promise.resolve(contacts);
-    const one = await opened();
+    const one = await opened(undefined, { witnesses: () => Promise.resolve(contacts) });
     contacts.push(witness.contact(one.store.keys.signer.vkey));
     await arrive(one, 3);
     await one.store.sealer.seal();
-    await one.store.cosign(witnesses);
-    await one.store.cosign(witnesses);
+    await one.store.cosign();
+    await one.store.cosign();
     expect(witness.asked).to.equal(1);
     await arrive(one, 300);
     await one.store.sealer.seal();
-    await one.store.cosign(witnesses);
+    await one.store.cosign();
     const { note } = await head(one);
     const log = one.store.keys.signer;
     const { cosignatures } = openCheckpoint(note, { log, witnesses: [witness.key] });
@@ -271,16 +272,65 @@ describe("the sealer of the log's store", function () {
     expect((await one.store.reader.checkpointAt({ witnessed: true }))?.size).to.equal(606);
   });
 
+  it("warns when no witness has seen the newest checkpoint for a quarter of an hour", async () => {
+    let now = Date.UTC(2026, 4, 1);
+    const clock = { now: () => now, monotonic: () => now };
+    const witness = new TestWitness("00000000000000000002");
+    const contacts: WitnessContact[] = [];
+    const one = await opened(undefined, { clock, witnesses: () => Promise.resolve(contacts) });
+    now += 3_600_000;
+    expect(one.store.warning(), "an empty log").to.equal(undefined);
+    await arrive(one, 1);
+    await one.store.sealer.seal();
+    expect(one.store.warning()).to.equal(undefined);
+    now += 15 * 60_000;
+    expect(one.store.warning()).to.equal(undefined);
+    now += 1;
+    expect(one.store.warning()).to.contain("no witness has co-signed the log for 15 minutes");
+    contacts.push(witness.contact(one.store.keys.signer.vkey));
+    await one.store.cosign();
+    expect(one.store.warning()).to.equal(undefined);
+  });
+
+  it("keeps of checkpoints older than a day the last of each hour, and the last that was co-signed", async () => {
+    let now = Date.UTC(2026, 4, 1);
+    const witness = new TestWitness("00000000000000000002");
+    const contacts: WitnessContact[] = [];
+    const clock = { now: () => now, monotonic: () => now };
+    const one = await opened(undefined, { clock, witnesses: () => Promise.resolve(contacts) });
+    contacts.push(witness.contact(one.store.keys.signer.vkey));
+    for (let n = 1; n <= 12; n++) {
+      now += 15 * 60_000;
+      await arrive(one, 1);
+      await one.store.sealer.seal();
+      if (n % 6 === 1) await one.store.cosign();
+    }
+    const tables = { db: one.db, groupId: GROUP, writers: new WriterNames(one.db, GROUP) };
+    const sizes = async () =>
+      (await one.db.selectFrom("txlog_checkpoint").select("size").orderBy("size").execute()).map(
+        ({ size }) => size / 2,
+      );
+    expect(await thin(tables, 1, now)).to.equal(0);
+    // The hours end before 4, 8 and 12; 1 and 7 are co-signed.
+    now += 24 * 3_600_000 - 3_600_000;
+    expect(await thin(tables, 1, now)).to.equal(3);
+    expect(await sizes()).to.deep.equal([1, 3, 6, 7, 8, 9, 10, 11, 12]);
+    now += 3_600_001;
+    expect(await thin(tables, 1, now)).to.equal(3);
+    expect(await sizes()).to.deep.equal([1, 3, 6, 7, 11, 12]);
+    expect((await one.store.reader.checkpointAt({ witnessed: true }))?.size).to.equal(14);
+    expect((await one.store.reader.consistencyFrom(1, 9)).oldSize).to.equal(9);
+  });
+
   it("stores no co-signature by another key than the witness's", async () => {
     const witness = new TestWitness("00000000000000000002");
     const stranger = new TestWitness("00000000000000000002");
     const contacts: WitnessContact[] = [];
-    const witnesses = () => Promise.resolve(contacts);
-    const one = await opened();
+    const one = await opened(undefined, { witnesses: () => Promise.resolve(contacts) });
     contacts.push({ ...stranger.contact(one.store.keys.signer.vkey), verifier: witness.key });
     await arrive(one, 3);
     await one.store.sealer.seal();
-    await one.store.cosign(witnesses);
+    await one.store.cosign();
     expect(await one.store.reader.checkpointAt({ witnessed: true })).to.equal(undefined);
     expect(one.lines.join()).to.contain("a witness has not co-signed");
   });
@@ -290,7 +340,7 @@ describe("the sealer of the log's store", function () {
     let one: OpenStore;
     const witness = new TestWitness("00000000000000000002");
     const contacts: WitnessContact[] = [];
-    const witnesses = () => Promise.resolve(contacts);
+    const withWitness = { witnesses: () => Promise.resolve(contacts) };
 
     const copyTo = async (from: string, to: string): Promise<void> => {
       await mkdir(to, { recursive: true });
@@ -310,22 +360,22 @@ describe("the sealer of the log's store", function () {
       copy = temporaryFolder();
       witness.seen.clear();
       contacts.length = 0;
-      one = await opened();
+      one = await opened(undefined, withWitness);
       contacts.push(witness.contact(one.store.keys.signer.vkey));
       await arrive(one, 5);
       await one.store.sealer.seal();
       await one.close();
       await copyTo(one.folder, copy);
-      one = await opened(one.folder);
+      one = await opened(one.folder, withWitness);
       await arrive(one, 5);
       await one.store.sealer.seal();
-      await one.store.cosign(witnesses);
+      await one.store.cosign();
     });
 
     it("finds that by its own file, and seals nothing", async () => {
       await one.close();
       await restore();
-      const two = await opened(one.folder);
+      const two = await opened(one.folder, withWitness);
       expect(two.store.sealer.problem).to.contain("begin-epoch");
       const other = new ShippingWriter();
       await arrive(two, 1, other);
@@ -339,7 +389,7 @@ describe("the sealer of the log's store", function () {
       for (const name of await readdir(one.folder)) {
         if (name.startsWith("log.db")) await rm(join(one.folder, name));
       }
-      const two = await opened(one.folder);
+      const two = await opened(one.folder, withWitness);
       expect(two.store.sealer.isRolledBack).to.equal(true);
     });
 
@@ -349,14 +399,14 @@ describe("the sealer of the log's store", function () {
       const headFile = join(one.folder, "log-head");
       const kept = await readFile(headFile);
       await rm(headFile);
-      const two = await opened(one.folder);
+      const two = await opened(one.folder, withWitness);
       await arrive(two, 5, new ShippingWriter());
       await two.store.sealer.seal();
       expect((await head(two)).size).to.equal(20);
       await two.close();
       await rm(headFile);
       await writeFile(headFile, kept);
-      const three = await opened(one.folder);
+      const three = await opened(one.folder, withWitness);
       expect(three.store.sealer.problem).to.contain("are not those");
     });
 
@@ -364,9 +414,9 @@ describe("the sealer of the log's store", function () {
       await one.close();
       await restore();
       await rm(join(one.folder, "log-head"));
-      const two = await opened(one.folder);
+      const two = await opened(one.folder, withWitness);
       expect(two.store.sealer.isRolledBack).to.equal(false);
-      await two.store.cosign(witnesses);
+      await two.store.cosign();
       expect(two.store.sealer.problem).to.contain(witness.key.name);
     });
 
@@ -374,7 +424,7 @@ describe("the sealer of the log's store", function () {
       const witnessed = await head(one);
       await one.close();
       await restore();
-      const two = await opened(one.folder);
+      const two = await opened(one.folder, withWitness);
       // It follows on what the copy has, and arrives before anybody has noticed.
       const late = new ShippingWriter();
       await arrive(two, 2, late);
@@ -396,12 +446,12 @@ describe("the sealer of the log's store", function () {
       expect(records.map(({ sequence }) => Number(sequence))).to.deep.equal([
         1, 1, 2, 3, 4, 21, 22,
       ]);
-      await two.store.cosign(witnesses);
+      await two.store.cosign();
       expect((await two.store.reader.checkpointAt({ witnessed: true }))?.epoch).to.equal(2);
       expect((await two.store.reader.checkpointAt({ epoch: 1 }))?.size).to.equal(10);
       expect(await two.store.reader.epochs()).to.deep.equal([1, 2]);
       await two.close();
-      const three = await opened(one.folder);
+      const three = await opened(one.folder, withWitness);
       expect(three.store.sealer.problem).to.equal(undefined);
     });
 
@@ -411,7 +461,7 @@ describe("the sealer of the log's store", function () {
       );
       await one.close();
       await restore();
-      const two = await opened(one.folder);
+      const two = await opened(one.folder, withWitness);
       for (const reason of ["", "  ", "x".repeat(1001)]) {
         expect(await codeOf(two.store.keeper.beginEpoch(reason))).to.equal(
           "ERROR_CODE_REQUEST_INVALID",

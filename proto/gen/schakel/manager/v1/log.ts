@@ -212,7 +212,7 @@ export interface LogEntry {
   leafHash: Buffer;
   /** The personal part as JSON when it was asked for and is there; empty otherwise. */
   personalJson: string;
-  /** "none", "readable" or "erased". */
+  /** "none", "readable", "erased", or "damaged": it does not fit what the leaf commits to. */
   personalState: string;
   /** The proof that it is in the tree as a C2SP tlog-proof; empty when not sealed yet. */
   proof: string;
@@ -240,8 +240,13 @@ export interface ReadLogResponse {
   checkpoint: string;
   /** The entries, by rising index. */
   entries: LogEntry[];
-  /** When entries before `from` are pruned or left out: the hashes of the tree of size `from`, largest subtree first. */
+  /**
+   * The hashes of the tree before the first entry that follows, the largest subtree first; none when that is the
+   * log's first one, or entries are selected. Set in the first message alone.
+   */
   prefix: Buffer[];
+  /** Where the entries begin: `from`, or the first index after it that is not pruned. Set in the first message alone. */
+  first: bigint;
 }
 
 /** GetLogHeadRequest asks for an epoch. */
@@ -276,6 +281,8 @@ export interface GetProofRequest {
   index: bigint;
   /** The size of the older tree; 0 for an inclusion proof. */
   oldSize: bigint;
+  /** Of a consistency proof: the size of the newer tree, one of which there is a checkpoint; 0 for the newest. */
+  size: bigint;
 }
 
 /** GetProofResponse is a proof. */
@@ -314,7 +321,22 @@ export interface GetEvidenceResponse {
     | //
     /** The result of a reconciliation, JSON with both signatures. */
     { $case: "reconciliation"; value: string }
+    | //
+    /** A statement about a key of this log, or of a witness that co-signed its checkpoints: JWS (docs/evidence.md). */
+    { $case: "keyStatement"; value: string }
     | undefined;
+}
+
+/** SignBundleRequest names a bundle. */
+export interface SignBundleRequest {
+  /** SHA-256 of its lines but the last, 32 bytes. */
+  sha256: Buffer;
+}
+
+/** SignBundleResponse is the signature. */
+export interface SignBundleResponse {
+  /** Ed25519 by the log's key over the message that docs/evidence.md says. */
+  signature: Buffer;
 }
 
 /** ReconcileRequest says with whom and about what time. */
@@ -1763,7 +1785,7 @@ export const ReadLogRequest: MessageFns<ReadLogRequest> = {
 };
 
 function createBaseReadLogResponse(): ReadLogResponse {
-  return { checkpoint: "", entries: [], prefix: [] };
+  return { checkpoint: "", entries: [], prefix: [], first: 0n };
 }
 
 export const ReadLogResponse: MessageFns<ReadLogResponse> = {
@@ -1776,6 +1798,12 @@ export const ReadLogResponse: MessageFns<ReadLogResponse> = {
     }
     for (const v of message.prefix) {
       writer.uint32(26).bytes(v!);
+    }
+    if (message.first !== 0n) {
+      if (BigInt.asUintN(64, message.first) !== message.first) {
+        throw new globalThis.Error("value provided for field message.first of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.first);
     }
     return writer;
   },
@@ -1815,6 +1843,14 @@ export const ReadLogResponse: MessageFns<ReadLogResponse> = {
             }
 
             message.prefix.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.first = reader.uint64() as bigint;
             continue;
           }
         }
@@ -2003,7 +2039,7 @@ export const GetLogHeadResponse: MessageFns<GetLogHeadResponse> = {
 };
 
 function createBaseGetProofRequest(): GetProofRequest {
-  return { epoch: 0, index: 0n, oldSize: 0n };
+  return { epoch: 0, index: 0n, oldSize: 0n, size: 0n };
 }
 
 export const GetProofRequest: MessageFns<GetProofRequest> = {
@@ -2022,6 +2058,12 @@ export const GetProofRequest: MessageFns<GetProofRequest> = {
         throw new globalThis.Error("value provided for field message.oldSize of type uint64 too large");
       }
       writer.uint32(24).uint64(message.oldSize);
+    }
+    if (message.size !== 0n) {
+      if (BigInt.asUintN(64, message.size) !== message.size) {
+        throw new globalThis.Error("value provided for field message.size of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.size);
     }
     return writer;
   },
@@ -2061,6 +2103,14 @@ export const GetProofRequest: MessageFns<GetProofRequest> = {
             }
 
             message.oldSize = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.size = reader.uint64() as bigint;
             continue;
           }
         }
@@ -2237,6 +2287,9 @@ export const GetEvidenceResponse: MessageFns<GetEvidenceResponse> = {
       case "reconciliation":
         writer.uint32(34).string(message.piece.value);
         break;
+      case "keyStatement":
+        writer.uint32(42).string(message.piece.value);
+        break;
     }
     return writer;
   },
@@ -2284,6 +2337,106 @@ export const GetEvidenceResponse: MessageFns<GetEvidenceResponse> = {
             }
 
             message.piece = { $case: "reconciliation", value: reader.string() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.piece = { $case: "keyStatement", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignBundleRequest(): SignBundleRequest {
+  return { sha256: Buffer.alloc(0) };
+}
+
+export const SignBundleRequest: MessageFns<SignBundleRequest> = {
+  encode(message: SignBundleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sha256.length !== 0) {
+      writer.uint32(10).bytes(message.sha256);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignBundleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignBundleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sha256 = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignBundleResponse(): SignBundleResponse {
+  return { signature: Buffer.alloc(0) };
+}
+
+export const SignBundleResponse: MessageFns<SignBundleResponse> = {
+  encode(message: SignBundleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signature.length !== 0) {
+      writer.uint32(10).bytes(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignBundleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignBundleResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signature = Buffer.from(reader.bytes());
             continue;
           }
         }
@@ -3768,7 +3921,8 @@ export const LogServiceService = {
     responseDeserialize: (value: Buffer): GetProofResponse => GetProofResponse.decode(value),
   },
   /**
-   * GetEvidence gives what stands around records of a time: certificates, contracts in force, checkpoints.
+   * GetEvidence gives what stands around records of a time: keys, certificates, contracts in force, checkpoints,
+   * comparisons with others.
    * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
    */
   getEvidence: {
@@ -3779,6 +3933,20 @@ export const LogServiceService = {
     requestDeserialize: (value: Buffer): GetEvidenceRequest => GetEvidenceRequest.decode(value),
     responseSerialize: (value: GetEvidenceResponse): Buffer => Buffer.from(GetEvidenceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetEvidenceResponse => GetEvidenceResponse.decode(value),
+  },
+  /**
+   * SignBundle signs an export of this log as a whole with the log's key (docs/evidence.md). Each piece of a bundle
+   * has its own proof; this says that the bundle was made here, and is complete as it was made.
+   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
+   */
+  signBundle: {
+    path: "/schakel.manager.v1.LogService/SignBundle" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SignBundleRequest): Buffer => Buffer.from(SignBundleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SignBundleRequest => SignBundleRequest.decode(value),
+    responseSerialize: (value: SignBundleResponse): Buffer => Buffer.from(SignBundleResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignBundleResponse => SignBundleResponse.decode(value),
   },
   /**
    * Reconcile compares our log with that of another organisation and keeps the result, signed by both.
@@ -3909,10 +4077,17 @@ export interface LogServiceServer extends UntypedServiceImplementation {
    */
   getProof: handleUnaryCall<GetProofRequest, GetProofResponse>;
   /**
-   * GetEvidence gives what stands around records of a time: certificates, contracts in force, checkpoints.
+   * GetEvidence gives what stands around records of a time: keys, certificates, contracts in force, checkpoints,
+   * comparisons with others.
    * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
    */
   getEvidence: handleServerStreamingCall<GetEvidenceRequest, GetEvidenceResponse>;
+  /**
+   * SignBundle signs an export of this log as a whole with the log's key (docs/evidence.md). Each piece of a bundle
+   * has its own proof; this says that the bundle was made here, and is complete as it was made.
+   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
+   */
+  signBundle: handleUnaryCall<SignBundleRequest, SignBundleResponse>;
   /**
    * Reconcile compares our log with that of another organisation and keeps the result, signed by both.
    * It may be called again at any time; one comparison with a peer runs at once.
@@ -4040,7 +4215,8 @@ export interface LogServiceClient extends Client {
     callback: (error: ServiceError | null, response: GetProofResponse) => void,
   ): ClientUnaryCall;
   /**
-   * GetEvidence gives what stands around records of a time: certificates, contracts in force, checkpoints.
+   * GetEvidence gives what stands around records of a time: keys, certificates, contracts in force, checkpoints,
+   * comparisons with others.
    * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
    */
   getEvidence(request: GetEvidenceRequest, options?: Partial<CallOptions>): ClientReadableStream<GetEvidenceResponse>;
@@ -4049,6 +4225,26 @@ export interface LogServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<GetEvidenceResponse>;
+  /**
+   * SignBundle signs an export of this log as a whole with the log's key (docs/evidence.md). Each piece of a bundle
+   * has its own proof; this says that the bundle was made here, and is complete as it was made.
+   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
+   */
+  signBundle(
+    request: SignBundleRequest,
+    callback: (error: ServiceError | null, response: SignBundleResponse) => void,
+  ): ClientUnaryCall;
+  signBundle(
+    request: SignBundleRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SignBundleResponse) => void,
+  ): ClientUnaryCall;
+  signBundle(
+    request: SignBundleRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SignBundleResponse) => void,
+  ): ClientUnaryCall;
   /**
    * Reconcile compares our log with that of another organisation and keeps the result, signed by both.
    * It may be called again at any time; one comparison with a peer runs at once.

@@ -1,0 +1,3 @@
+module schakel.bench/relay
+
+go 1.19

@@ -1,0 +1,159 @@
+// Reading the log in the order of its tree, for verification and export.
+import type { PeerIdRule } from "../core/names.js";
+import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
+import type { LogReader, StoredCheckpoint, StoredEntry } from "../txlog/store/read-side.js";
+import { edgeFromTiles, inclusionProof, type TileReader } from "../txlog/tree/tiles.js";
+import { formatProof } from "../txlog/tree/tlog-proof.js";
+import { bareEntry } from "./log-entry.js";
+import { exact, filterOf } from "./log-filter.js";
+import { epochOf } from "./log-look.js";
+import { invalidRequest } from "./request.js";
+
+/** How large a message gets, about. */
+const MESSAGE_BYTES = 256 * 1024;
+const ENTRY_BYTES = 200;
+/** How many exchanges a filter may find. */
+const FOUND_MAX = 100_000;
+const PAGE = 1000;
+const TILES_MAX = 64;
+
+/** What reading stands on. */
+export interface LogReadParts {
+  readonly reader: LogReader;
+  readonly peerIdRule: () => PeerIdRule;
+}
+
+/** Which entries are read. */
+interface Reading {
+  readonly epoch: number;
+  readonly from: number;
+  readonly to: number;
+  readonly checkpoint: StoredCheckpoint | undefined;
+}
+
+/** Keeps the tiles that were read last: neighbours have nearly all of their proofs in common. */
+const remembering = (tiles: TileReader): TileReader => {
+  const known = new Map<string, Promise<Buffer>>();
+  return (level, index, width) => {
+    const key = `${String(level)} ${String(index)} ${String(width)}`;
+    const found = known.get(key) ?? tiles(level, index, width);
+    known.delete(key);
+    known.set(key, found);
+    const [oldest] = known.keys();
+    if (known.size > TILES_MAX && oldest !== undefined) known.delete(oldest);
+    return found;
+  };
+};
+
+const readingOf = async (reader: LogReader, request: wire.ReadLogRequest): Promise<Reading> => {
+  const epoch = await epochOf(reader, request.epoch);
+  const checkpoint = await reader.checkpointAt({ epoch });
+  const size = checkpoint?.size ?? 0;
+  const from = exact("from", request.from);
+  const to = request.to === 0n ? size : exact("to", request.to);
+  if (from <= to && to <= size) return { epoch, from, to, checkpoint };
+  throw invalidRequest(
+    `from ${String(from)} to ${String(to)} is not within the ${String(size)} entries of the checkpoint`,
+  );
+};
+
+/** The entries of the exchanges that a filter finds, by rising index. */
+const selected = async (
+  reader: LogReader,
+  filter: Parameters<LogReader["search"]>[0],
+  { epoch, from, to }: Reading,
+): Promise<readonly number[]> => {
+  const found = new Set<number>();
+  const note = async (writerId: string, sequence: number): Promise<void> => {
+    const entry = sequence === 0 ? undefined : await reader.entry({ writerId, sequence });
+    if (entry?.epoch !== epoch || entry.index < from || entry.index >= to) return;
+    if (entry.leaf !== undefined) found.add(entry.index);
+  };
+  let token: string | undefined;
+  let exchanges = 0;
+  do {
+    const page = await reader.search(filter, { limit: PAGE, token, oldestFirst: true });
+    exchanges += page.exchanges.length;
+    if (exchanges > FOUND_MAX) {
+      throw invalidRequest(
+        `the filter finds more than ${String(FOUND_MAX)} exchanges: ask for less time`,
+      );
+    }
+    for (const { writerId, sequence, endSequence } of page.exchanges) {
+      await note(writerId, sequence);
+      await note(writerId, endSequence);
+    }
+    token = page.nextToken;
+  } while (token !== undefined);
+  return [...found].sort((a, b) => a - b);
+};
+
+async function* entriesAt(
+  reader: LogReader,
+  epoch: number,
+  indexes: readonly number[],
+): AsyncGenerator<StoredEntry> {
+  for (const index of indexes) yield* reader.entries(epoch, index, index + 1);
+}
+
+/** Without the entries at the beginning that were pruned. */
+async function* kept(entries: AsyncIterable<StoredEntry>): AsyncGenerator<StoredEntry> {
+  let hasBegun = false;
+  for await (const entry of entries) {
+    hasBegun ||= entry.leaf !== undefined;
+    if (hasBegun) yield entry;
+  }
+}
+
+/** Gives the messages of ReadLog. */
+export class LogRead {
+  constructor(private readonly parts: LogReadParts) {}
+
+  /** @throws SchakelError ERROR_CODE_REQUEST_INVALID */
+  async *read(request: wire.ReadLogRequest): AsyncGenerator<wire.ReadLogResponse> {
+    const { reader, peerIdRule } = this.parts;
+    const filter =
+      request.filter === undefined ? undefined : filterOf(request.filter, peerIdRule());
+    const reading = await readingOf(reader, request);
+    const { epoch, from, to, checkpoint } = reading;
+    const tiles = remembering(reader.tiles(epoch));
+    const entries =
+      filter === undefined
+        ? kept(reader.entries(epoch, from, to))
+        : entriesAt(reader, epoch, await selected(reader, filter, reading));
+    const firstOf = async (entry: StoredEntry | undefined): Promise<wire.ReadLogResponse> => {
+      const first = filter === undefined ? (entry?.index ?? to) : from;
+      const prefix = filter === undefined ? await edgeFromTiles(tiles, first) : [];
+      return { checkpoint: checkpoint?.note ?? "", entries: [], prefix, first: BigInt(first) };
+    };
+    let message: wire.ReadLogResponse | undefined;
+    let bytes = 0;
+    for await (const entry of entries) {
+      message ??= await firstOf(entry);
+      const shown = request.proofs
+        ? await this.#proven(entry, tiles, checkpoint)
+        : bareEntry(entry);
+      message.entries.push(shown);
+      bytes += shown.leaf.length + shown.proof.length + ENTRY_BYTES;
+      if (bytes < MESSAGE_BYTES) continue;
+      yield message;
+      message = { checkpoint: "", entries: [], prefix: [], first: 0n };
+      bytes = 0;
+    }
+    message ??= await firstOf(undefined);
+    if (message.entries.length > 0 || message.checkpoint !== "" || bytes === 0) yield message;
+  }
+
+  /** With its proof under the checkpoint that all are read under. */
+  async #proven(
+    entry: StoredEntry,
+    tiles: TileReader,
+    checkpoint: StoredCheckpoint | undefined,
+  ): Promise<wire.LogEntry> {
+    const bare = bareEntry(entry);
+    if (checkpoint === undefined) return bare;
+    const { size, note } = checkpoint;
+    const proof = await inclusionProof(tiles, entry.index, size);
+    return { ...bare, proof: formatProof({ index: entry.index, proof, checkpoint: note }) };
+  }
+}
