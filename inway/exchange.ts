@@ -21,13 +21,14 @@ import {
 } from "../relay/exchange.js";
 import { headerValues, type RequestHead } from "../relay/message.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
-import { abandoned, answeredWith, forwarded } from "../txlog/from-exchange.js";
+import { abandoned, answeredWith, farTimeOf, forwarded } from "../txlog/from-exchange.js";
 import { underGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
 import type { InwayAccess } from "./access.js";
 import { toInwayError } from "./failures.js";
 import { towardsOutway, towardsSource } from "./headers.js";
+import type { PathTemplates } from "./path-templates.js";
 import type { Leave, PeerLimits } from "./peer-limits.js";
 import { sourcePath, sourceTarget, type SourceTimeouts } from "./source.js";
 
@@ -44,6 +45,7 @@ export interface InwayParts {
   readonly keepHost: boolean;
   readonly exchangesMax: number;
   readonly peerLimits: Pick<PeerLimits, "exchange">;
+  readonly pathTemplates: Pick<PathTemplates, "of">;
   /** How many exchanges run now, this one included. */
   readonly running: () => number;
 }
@@ -108,6 +110,8 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
       entry = { ...underGrant(entry, permitted.grant), personal };
       const { service } = permitted;
       const path = sourcePath(service, request.target);
+      const pathTemplate = this.parts.pathTemplates.of(service, path);
+      if (pathTemplate !== undefined) entry = { ...entry, pathTemplate };
 
       intent = await transactionLog.intent(entry);
       const { signal } = running;
@@ -189,9 +193,10 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     { thrown, intent }: { thrown: unknown; intent: Intent | undefined },
   ): Promise<void> {
     const error = toInwayError(thrown);
+    const far = thrown instanceof ForwardError ? farTimeOf("source", thrown) : undefined;
     if (error === undefined) {
       const sent = thrown instanceof ForwardError ? thrown.requestBytes : 0;
-      if (intent !== undefined) this.#close(intent, abandoned(elapsedUs(exchange), sent));
+      if (intent !== undefined) this.#close(intent, abandoned(elapsedUs(exchange), sent, far));
       return;
     }
     const { code, cause } = error;
@@ -204,7 +209,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     if (intent === undefined)
       this.parts.transactionLog.refusal(entry, { status: answer.status, code });
     const sent = await exchange.answer(answer);
-    if (intent !== undefined) this.#close(intent, answeredWith(code, sent));
+    if (intent !== undefined) this.#close(intent, answeredWith(code, sent, far));
   }
 
   #answer(

@@ -26,6 +26,7 @@ import { openShippedLog } from "../txlog/shipped-log.js";
 import { InwayAccess } from "./access.js";
 import { InwayExchanges } from "./exchange.js";
 import { listenForPeers } from "./listener.js";
+import { PathTemplates } from "./path-templates.js";
 import { PeerLimits } from "./peer-limits.js";
 import type { InwaySettings } from "./settings.js";
 
@@ -73,14 +74,30 @@ const openSources = async (
   return { groups, bundles, internal, state };
 };
 
+const lookAfterTemplates = (
+  state: StateSource,
+  { log, lifecycle }: Pick<Running, "log" | "lifecycle">,
+  { registry }: Health,
+): PathTemplates => {
+  const templates = new PathTemplates({ registry, log });
+  const end = state.onChange((now) => templates.follow(now));
+  lifecycle.onStop("path templates", async () => {
+    end();
+    await templates.stop();
+  });
+  if (state.current !== undefined) templates.follow(state.current);
+  return templates;
+};
+
 const createRelay = (
   settings: InwaySettings,
-  { log, clock }: Running,
+  { log, clock, lifecycle }: Running,
   { groups, bundles, state }: Sources,
   more: { transactionLog: TransactionLog; health: Health; peerLimits: PeerLimits },
 ): Relay<PeerIdentity> => {
   const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const running = (): number => relay.exchanges;
+  const pathTemplates = lookAfterTemplates(state, { log, lifecycle }, more.health);
   const access = new InwayAccess({
     state: () => state.require(),
     group: () => groups.current,
@@ -98,6 +115,7 @@ const createRelay = (
     keepHost: settings.keepHost,
     exchangesMax: settings.exchangesMax,
     peerLimits: more.peerLimits,
+    pathTemplates,
     running,
   });
   const relay = new Relay<PeerIdentity>(exchanges, {

@@ -13,7 +13,8 @@ export interface SourceTimeouts {
   readonly idleTimeout: number;
 }
 
-const open = ({ source }: OfferedService, signal: AbortSignal): Promise<Socket> =>
+/** A connection to the source of a service, TLS after every check. Gives up when the signal aborts before there is one. */
+export const connectToSource = ({ source }: OfferedService, signal: AbortSignal): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const host = source.hostname.replace(/^\[(.*)\]$/, "$1");
     const secure = source.protocol === "https:";
@@ -35,7 +36,7 @@ const open = ({ source }: OfferedService, signal: AbortSignal): Promise<Socket> 
 /** The source of a service as a target of the relay. Connections are kept and shared per source. */
 export const sourceTarget = (service: OfferedService, timeouts: SourceTimeouts): Target => ({
   key: service.source.origin,
-  connect: (signal) => open(service, signal),
+  connect: (signal) => connectToSource(service, signal),
   connectTimeoutMs: timeouts.connectTimeout,
   answerTimeoutMs: timeouts.answerTimeout,
   idleTimeoutMs: timeouts.idleTimeout,
@@ -43,6 +44,15 @@ export const sourceTarget = (service: OfferedService, timeouts: SourceTimeouts):
 
 // Some sources take off what follows ";" in a segment before they look at it.
 const DOT_SEGMENT = /^(\.|%2e){1,2}(?:$|;|%3b)/i;
+
+/** Whether some source might take a segment of the path for "." or "..", also an encoded one. */
+export const hasDotSegment = (path: string): boolean =>
+  // Some sources take "\" and "%5C", "%2F" for "/": a segment ends there too.
+  path.split(/\/|\\|%2f|%5c/i).some((segment) => DOT_SEGMENT.test(segment));
+
+/** The path of a source, below which lies all that is asked of it, without a "/" at the end. */
+export const pathOfSource = ({ source }: OfferedService): string =>
+  source.pathname.replace(/\/$/, "");
 
 /**
  * The target that the source gets: what the client put after the service name, byte for byte, behind
@@ -52,11 +62,10 @@ const DOT_SEGMENT = /^(\.|%2e){1,2}(?:$|;|%3b)/i;
  * @throws SchakelError ERROR_CODE_REQUEST_MALFORMED for a dot segment behind a source path
  */
 export const sourcePath = (service: OfferedService, target: string): string => {
-  const prefix = service.source.pathname.replace(/\/$/, "");
+  const prefix = pathOfSource(service);
   if (prefix === "") return target;
   const [path = ""] = target.split("?", 1);
-  // Some sources take "\" and "%5C", "%2F" for "/": a segment ends there too.
-  if (path.split(/\/|\\|%2f|%5c/i).some((segment) => DOT_SEGMENT.test(segment))) {
+  if (hasDotSegment(path)) {
     throw new SchakelError("ERROR_CODE_REQUEST_MALFORMED", {
       detail: "the path has a dot segment, which this service does not allow",
     });

@@ -29,7 +29,7 @@ import {
   type ResponseHead,
 } from "../relay/message.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
-import { abandoned, answeredWith, forwarded } from "../txlog/from-exchange.js";
+import { abandoned, answeredWith, farTimeOf, forwarded } from "../txlog/from-exchange.js";
 import { underGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
@@ -304,9 +304,10 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     { thrown, intent }: { thrown: unknown; intent: Intent | undefined },
   ): Promise<void> {
     const error = toOutwayError(thrown);
+    const far = thrown instanceof ForwardError ? farTimeOf("other", thrown) : undefined;
     if (error === undefined) {
       const sent = thrown instanceof ForwardError ? thrown.requestBytes : 0;
-      if (intent !== undefined) this.#close(intent, abandoned(elapsedUs(exchange), sent));
+      if (intent !== undefined) this.#close(intent, abandoned(elapsedUs(exchange), sent, far));
       return;
     }
     const { code, cause } = error;
@@ -321,7 +322,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     if (intent === undefined)
       this.parts.transactionLog.refusal(entry, { status: answer.status, code });
     const sent = await exchange.answer(answer);
-    if (intent !== undefined) this.#close(intent, answeredWith(code, sent));
+    if (intent !== undefined) this.#close(intent, answeredWith(code, sent, far));
   }
 
   #close(intent: Intent, outcome: OutcomeEntry): void {

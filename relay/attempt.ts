@@ -28,6 +28,8 @@ const linesOf = (headers: HeaderLines | EditedLines): HeaderLines =>
 export class Attempt implements ResponseSink {
   readonly #parts: AttemptParts;
   readonly #startedAt = performance.now();
+  /** When the last byte of the response had come. */
+  #answeredAt: number | undefined;
   #resolve: (outcome: Outcome) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   #settled = false;
@@ -192,6 +194,7 @@ export class Attempt implements ResponseSink {
   bodyEnd(trailers: HeaderLines): void {
     if (this.#settled) return;
     this.#responseEnded = true;
+    this.#answeredAt = performance.now();
     this.#deadline?.restart();
     this.#releaseWhenOver();
     this.#parts.client.end(this.#passing(trailers), () => this.#complete());
@@ -260,7 +263,8 @@ export class Attempt implements ResponseSink {
       } else {
         const nothingSent = !connection.written && !this.#hasBody;
         const { requestBytes } = client;
-        this.#reject(new ForwardError(kind, { nothingSent, requestBytes, cause }));
+        const targetUs = this.#targetUs(performance.now());
+        this.#reject(new ForwardError(kind, { nothingSent, requestBytes, targetUs, cause }));
       }
     });
   }
@@ -282,6 +286,10 @@ export class Attempt implements ResponseSink {
     if (!this.#released) connection.destroy();
   }
 
+  #targetUs(now: number): number {
+    return Math.round(((this.#answeredAt ?? now) - this.#startedAt) * 1000);
+  }
+
   #outcome(result: Outcome["result"]): Outcome {
     const { client, connection } = this.#parts;
     const now = performance.now();
@@ -292,7 +300,7 @@ export class Attempt implements ResponseSink {
       responseBytes: client.responseBytes,
       durationUs: {
         total: Math.round((now - client.receivedAt) * 1000),
-        target: Math.round((now - this.#startedAt) * 1000),
+        target: this.#targetUs(now),
       },
       link: connection.link,
     };

@@ -66,7 +66,7 @@ export interface Outcome {
   readonly durationUs: {
     /** From the arrival of the request's head. */
     readonly total: number;
-    /** From the moment a connection to the target was in hand; 0 for an answer of our own. */
+    /** From the moment a connection to the target was in hand to the last byte of its response, or the end without one; 0 for an answer of our own. */
     readonly target: number;
   };
   /** What the stretch to the target was; `http1` for an answer of our own. */
@@ -97,16 +97,19 @@ export class ForwardError extends Error {
   readonly nothingSent: boolean;
   /** Octets of the request's body that were taken from the client. */
   readonly requestBytes: number;
+  /** Microseconds from the moment a connection to the target was in hand; undefined when there was none. */
+  readonly targetUs: number | undefined;
 
   constructor(
     kind: ForwardFailure,
-    options: { nothingSent: boolean; requestBytes?: number; cause?: unknown },
+    options: { nothingSent: boolean; requestBytes?: number; targetUs?: number; cause?: unknown },
   ) {
     super(FAILURES[kind], { cause: options.cause });
     this.name = "ForwardError";
     this.kind = kind;
     this.nothingSent = options.nothingSent;
     this.requestBytes = options.requestBytes ?? 0;
+    this.targetUs = options.targetUs;
   }
 }
 

@@ -2,11 +2,12 @@
 import { STATUS_CODES } from "node:http";
 import { SchakelError } from "../core/errors.js";
 import { ClientSide } from "./client-side.js";
+import { responseHead } from "./edited-lines.js";
 import { LinkBody } from "./link-body.js";
 import { LINK_CODE } from "./link-codes.js";
 import type { LinkExchange, LinkExchangeOwner } from "./link-exchange.js";
 import type { LinkEnd } from "./link-frames.js";
-import { withoutHeaders, type HeaderLines, type ResponseHead } from "./message.js";
+import type { HeaderLines, ResponseHead } from "./message.js";
 import { MalformedBody, type BodySink } from "./scan-body.js";
 import type { Framing, LineLimits } from "./scan-lines.js";
 import type { ScannedRequest } from "./scan-request.js";
@@ -53,13 +54,10 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
 
   override begin(head: ResponseHead, framing: Framing): void {
     const chunked = framing.kind === "chunked" || framing.kind === "until-close";
-    const headers = chunked
-      ? head.headers
-      : withoutHeaders(head.headers, (name) => name === "trailer");
     let own = framing.kind === "length" ? `Content-Length: ${framing.bytes}\r\n` : "";
     if (chunked) own = "Transfer-Encoding: chunked\r\n";
     const ends = isBodiless(this.request.method, head.status, framing);
-    this.exchange.sendHead(responseBytes({ ...head, headers }, own), { ends });
+    this.exchange.sendHead(responseHead(head, own, chunked), { ends });
     this.#ended = ends;
     this.#begun = true;
   }

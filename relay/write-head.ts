@@ -25,7 +25,11 @@ export const linesText = (lines: HeaderLines): string => {
   return text;
 };
 
-/** The line that a request begins with, likewise. */
+/**
+ * The line that a request begins with, with its CRLF.
+ *
+ * @throws TypeError when method or target holds what may not stand there
+ */
 export const requestLine = (method: string, target: string): string => {
   if (method === "" || !isOf(TOKEN, method) || target === "" || !isOf(TARGET, target)) {
     throw new TypeError("a request line cannot be sent as it is");
@@ -42,19 +46,11 @@ export const statusLine = (status: number, reason: string): string => {
 };
 
 /**
- * A request's head.
+ * A response's head.
  *
  * @param own further lines with their CRLF, of the relay itself
- * @throws TypeError when method, target or a line holds what may not stand there
+ * @throws TypeError when the reason or a line holds what may not stand there
  */
-export const requestBytes = (
-  { method, target, headers }: { method: string; target: string; headers: HeaderLines },
-  own: string,
-): Buffer => {
-  return Buffer.from(`${requestLine(method, target)}${linesText(headers)}${own}\r\n`, "latin1");
-};
-
-/** A response's head, likewise. */
 export const responseBytes = (
   { status, reason, headers }: { status: number; reason: string; headers: HeaderLines },
   own: string,

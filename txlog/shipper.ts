@@ -91,8 +91,8 @@ export class Shipper {
   #visible = 0;
   /** Grows with each segment. */
   #segmentsBegun = 0;
-  /** Whether the manager waits to hear of a new segment. */
-  #isRenewing = false;
+  /** The segment in whose place the manager waits to hear of another; infinite when it does not. */
+  #renewed = Infinity;
   #delay: NodeJS.Timeout | undefined;
   #reason: string | undefined;
   /** Called when nothing more can be expected before the end; set while the shipper stops. */
@@ -247,8 +247,8 @@ export class Shipper {
     if (this.#unshipped.acknowledged < this.#segments.due) return;
     await this.#tidy();
     const { fillingFrom, fillingSegment } = this.#with.transactionLog.position;
-    if (!this.#isRenewing || this.#unshipped.acknowledged < fillingFrom) return;
-    this.#isRenewing = false;
+    if (fillingSegment <= this.#renewed || this.#unshipped.acknowledged < fillingFrom) return;
+    this.#renewed = Infinity;
     connection.announce(fillingSegment);
   }
 
@@ -259,7 +259,7 @@ export class Shipper {
     const { segment = Infinity } = connection;
     if (segment < transactionLog.position.fillingSegment) return;
     log.info({}, "the manager asks for a new segment");
-    this.#isRenewing = true;
+    this.#renewed = transactionLog.position.fillingSegment;
     transactionLog.endSegment();
     this.#segments.look();
   }

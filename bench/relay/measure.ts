@@ -39,11 +39,18 @@ export const median = (values: readonly number[]): number => {
 
 /** The median of each figure. */
 export const medianOf = (samples: readonly Sample[]): Sample => {
-  const [first] = samples;
-  if (first === undefined) throw new Error("nothing was measured");
-  const names = Object.keys(first) as (keyof Sample)[];
-  const medians = names.map((name) => [name, median(samples.map((sample) => sample[name]))]);
-  return Object.fromEntries(medians) as unknown as Sample;
+  const of = (name: keyof Sample): number => median(samples.map((sample) => sample[name]));
+  return {
+    cpuOutway: of("cpuOutway"),
+    cpuInway: of("cpuInway"),
+    cpuManagers: of("cpuManagers"),
+    rps: of("rps"),
+    p50: of("p50"),
+    p99: of("p99"),
+    rssOutway: of("rssOutway"),
+    rssInway: of("rssInway"),
+    failures: of("failures"),
+  };
 };
 
 const QUIET_MS = 250;

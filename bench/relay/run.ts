@@ -7,7 +7,8 @@ import { printed, installed } from "./program.js";
 import { isFor, loadAverage, measure, profile, syncTimes, warmUp, type Sample } from "./measure.js";
 import { clientTls, describePair, type Pair, type Surroundings } from "./pair.js";
 import { startPeers } from "./peers.js";
-import { Schakel, WAYS, wayName } from "./schakel.js";
+import { Schakel } from "./schakel.js";
+import { wayName, WAYS } from "./ways.js";
 import { startSource } from "./source-program.js";
 
 /** What is measured, and how long. */
@@ -73,7 +74,7 @@ const measureAll = async (
       for (const { pair, samples } of [...turns.slice(first), ...turns.slice(0, first)]) {
         const sample = await measure(pair, kind, seconds);
         samples.push(sample);
-        const figures = Object.entries(sample).map(
+        const figures = Object.entries({ ...sample } as Record<string, number>).map(
           ([what, value]) => `${what} ${value.toFixed(2)}`,
         );
         say(`${kind.name} ${round + 1}/${rounds} ${describePair(pair)}: ${figures.join(", ")}`);

@@ -21,7 +21,7 @@ export const startSource = async (folder: string): Promise<Source> => {
   const port = await freePort();
   const nginx = installed("nginx");
   if (nginx === undefined) {
-    const args = ["--import", "tsx", SOURCE, String(port)];
+    const args = ["--import", import.meta.resolve("tsx"), SOURCE, String(port)];
     const program = await startProgram(process.execPath, args, port);
     return { port, what: "node:http", program };
   }

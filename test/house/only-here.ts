@@ -268,6 +268,7 @@ const DIALS = new Set([
 const DIALLERS = new Map([
   ["core/dial.ts", "the one way to another organisation"],
   ["inway/source.ts", "the inway's way to the sources of its own organisation"],
+  ["inway/fetch-description.ts", "speaks HTTP over the socket that inway/source.ts has opened"],
   ["fsc/client-exchange.ts", "speaks HTTP over the socket that core/dial.ts has opened"],
   ["fsc/fetch-list.ts", "speaks HTTP over the socket that core/dial.ts has opened"],
   ["demo/call.ts", "a client's way to the outway on its own machine"],

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { loadBundle } from "../../certs/bundle.js";
 import { loadGroup } from "../../certs/group.js";
 import { SchakelError } from "../../core/errors.js";
-import type { JsonObject } from "../../contracts/json.js";
+import { parseJson, type JsonObject } from "../../contracts/json.js";
 import { FIRST_LOGS } from "../../fsc/log-endpoints.js";
 import type { LogQuery } from "../../fsc/log-interface.js";
 import { RemoteError } from "../../fsc/manager-interface.js";
@@ -16,6 +16,8 @@ import { logOrigin, witnessName } from "../../txlog/tree/checkpoint.js";
 import { openNote } from "../../txlog/tree/note.js";
 import { LOCAL } from "../support/members.js";
 import { PeerManager } from "../support/peer-manager.js";
+import { parseResult, resultJson, type Result } from "../../txlog/reconcile/result.js";
+import { signResult } from "../../txlog/reconcile/sign-result.js";
 import { Organisations, type Organisation } from "../support/managers.js";
 import { recordedLog } from "../support/recorded-log.js";
 import { ShippingWriter } from "../support/shipped.js";
@@ -340,6 +342,48 @@ describe("comparing the logs of two organisations", function () {
     );
     expect(failure).to.be.instanceOf(RemoteError);
     expect((failure as RemoteError).message).to.contain("not one of the caller and us");
+  });
+
+  it("refuses to sign a result that says other things than its log", async () => {
+    const { logs, others: logsOf } = third.manager.state.logSide;
+    const to = await logsOf.endpointOf(provider.peerId as PeerId);
+    const group = await loadGroup(all.group.groupFile);
+    const { key, chain } = await loadBundle(third.peer.files, group);
+    const kept = await third.manager.state.logStore.reader.reconciliations(provider.peerId, {
+      limit: 1,
+    });
+    const statement = parseJson(Buffer.from(readKept(kept.results[0]!.result).statement));
+    const right = parseResult((statement as { readonly result: JsonObject }).result);
+    const [first, second] = right.sides;
+    const changed: readonly (readonly [Result, string])[] = [
+      [
+        {
+          ...right,
+          sides: [
+            { ...first, count: 7 },
+            { ...second, count: 7 },
+          ],
+        },
+        "other exchanges",
+      ],
+      [
+        { ...right, sides: [first, { ...second, digest: Buffer.alloc(32) }] },
+        "not all that lies between",
+      ],
+      [
+        { ...right, sides: [{ ...first, checkpoint: second.checkpoint }, second] },
+        "the checkpoint that it names",
+      ],
+    ];
+    for (const [result, says] of changed) {
+      const signature = await signResult(result, { key, certificate: chain[0]! });
+      const failure = await problem(
+        logs.coSign(to, { result: resultJson(result), signature }).catch((error: unknown) => {
+          throw new SchakelError("ERROR_CODE_INTERNAL", { detail: String(error) });
+        }),
+      );
+      expect(failure).to.contain(says);
+    }
   });
 
   it("compares every night with each peer, once", async () => {

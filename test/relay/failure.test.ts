@@ -101,7 +101,9 @@ describe("relay/attempt", () => {
     await wire.has("\r\n\r\n");
     client.socket.destroy();
     await wire.finished();
-    expect(await failure()).to.include({ kind: "client-aborted", nothingSent: false });
+    const error = await failure();
+    expect(error).to.include({ kind: "client-aborted", nothingSent: false });
+    expect(error.targetUs).to.be.above(0);
   });
 
   it("aborts the target's request when the client resets in the middle of its body", async () => {
@@ -250,6 +252,7 @@ describe("relay/attempt", () => {
     const error = await failure();
     expect(error).to.include({ kind: "connect", nothingSent: true, requestBytes: 0 });
     expect(error.cause).to.include({ message: "the reason" });
+    expect(error.targetUs).to.equal(undefined);
   });
 
   it("lets the handler try another target after nothing was sent, body included", async () => {

@@ -154,14 +154,18 @@ describe("system/errors", function () {
       });
     }
 
-    it("answers 400 to a wrong data subject, without repeating it", async () => {
-      const headers = [["X-NLX-Request-Data-Subject", "bsn=999993653;DROP"]] as const;
-      const body = expectError(
-        await fromCall(network.url("/"), { headers }),
-        "ERROR_CODE_DATA_SUBJECT_INVALID",
-        "outway",
-      );
-      expect(JSON.stringify(body)).not.to.contain("999993653");
+    it("answers 400 to a wrong data subject or too many, without repeating it", async () => {
+      const name = "X-NLX-Request-Data-Subject";
+      const many = Array.from({ length: 21 }, (_, index) => `bsn=${String(index)}`).join(",");
+      for (const value of ["bsn=999993653;DROP", "", many, `bsn=${"9".repeat(101)}`, "bsn"]) {
+        const body = expectError(
+          await fromCall(network.url("/subject"), { headers: [[name, value]] }),
+          "ERROR_CODE_DATA_SUBJECT_INVALID",
+          "outway",
+        );
+        expect(JSON.stringify(body)).not.to.contain("999993653");
+      }
+      expect(network.source.requests.filter(({ target }) => target === "/subject")).to.be.empty;
     });
 
     it("answers 503 when more exchanges run than allowed", async () => {
@@ -235,6 +239,26 @@ describe("system/errors", function () {
         expectError(await ask(head(lines)), "INVALID_LOG_RECORD_ID", "inway");
       });
     }
+
+    it("answers 400 to a wrong data subject or too many, however it is spelt, and the source sees nothing", async () => {
+      const token = await network.token("echo");
+      const before = network.source.requests.length;
+      const many = Array.from({ length: 21 }, (_, index) => `bsn=${String(index)}`).join(",");
+      const name = "X-NLX-Request-Data-Subject";
+      for (const lines of [
+        [`${name}: bsn=999993653;DROP`],
+        [`${name}: `],
+        [`X_NLX_Request_Data_Subject: BSN=999993653`],
+        [`${name}: bsn=999993653`, `${name}: bsn=999993653`],
+        [`${name}: ${many}`],
+        [`${name}: bsn=${"9".repeat(101)}`],
+      ]) {
+        const answered = await ask(head([...authorized(token), ...lines]));
+        const body = expectError(answered, "ERROR_CODE_DATA_SUBJECT_INVALID", "inway");
+        expect(JSON.stringify(body)).not.to.contain("999993653");
+      }
+      expect(network.source.requests).to.have.length(before);
+    });
 
     it("answers 404 to a token for a service that has ended", async () => {
       const token = await network.token("ended");

@@ -86,7 +86,12 @@ describe("system/records", function () {
         responseBytes: 12,
         link,
       });
-      expect(record.outcome.durationUs.total).to.be.above(0);
+      const { total, own, other, source } = record.outcome.durationUs;
+      expect(total).to.be.above(0);
+      expect((own ?? 0) + (other ?? source ?? 0)).to.equal(total);
+      const [far, none] = link === "schakel" ? [other, source] : [source, other];
+      expect(far).to.be.above(0);
+      expect(none).to.equal(undefined);
     }
   });
 
@@ -137,6 +142,25 @@ describe("system/records", function () {
         : undefined;
     });
     expect(records.filter(({ kind }) => kind === "outcome")).to.have.length.above(1);
+  });
+
+  it("counts the time that the source takes as the far side's", async () => {
+    const held = call(network.url("/hold"));
+    await until("the request to be held", () =>
+      network.source.requests.some(({ target }) => target === "/hold"),
+    );
+    const before = performance.now();
+    await until("a quarter of a second", () => performance.now() - before > 250);
+    network.source.release();
+    const slow = String((await held).headers["fsc-transaction-id"]);
+    for (const log of [network.outway.log, network.inway.log]) {
+      const record = await until("the outcome", async () => outcomeOf(await recordsOf(log), slow));
+      if (record.kind !== "outcome") return expect.fail("no outcome");
+      const { total, own, other, source } = record.outcome.durationUs;
+      expect(other ?? source).to.be.above(250_000);
+      expect(own).to.be.at.most(total - 250_000);
+    }
+    network.source.requests.length = 0;
   });
 
   it("ends every intent when the processes stop in order", async () => {
