@@ -48,7 +48,7 @@ describe("a large log behind a manager", function () {
   };
 
   before(async () => {
-    all = await Organisations.start(1);
+    all = await Organisations.start(2);
     own = all.at(0);
     group = all.group.groupFile;
     const writer = new ShippingWriter(Date.now, "test");
@@ -155,6 +155,40 @@ describe("a large log behind a manager", function () {
     expect(await cli.printed(own, "log", "show", first!.transaction_id, "--here")).to.contain(
       "pruned",
     );
+  });
+
+  it("is compared with another organisation's, and each difference is named with exit code 1", async () => {
+    const other = all.at(1);
+    const writer = new ShippingWriter(Date.now, "test");
+    const parties = { source: { peerId: own.peerId }, destination: { peerId: other.peerId } };
+    const { transactionId } = writer.intent({ ...parties, service: "lost", direction: "outgoing" });
+    // The other side has a log too, of an exchange with somebody else.
+    const theirs = new ShippingWriter(Date.now, "test");
+    theirs.intent({ source: { peerId: PEER }, destination: { peerId: other.peerId } });
+    for (const [at, writes] of [
+      [own, writer],
+      [other, theirs],
+    ] as const) {
+      const { ingest, reader } = at.manager.state.logStore;
+      await ingest.begin({ writerId: writes.writerId, component: "outway/two" });
+      await ingest.batch(writes.take());
+      await until("it to be sealed", async () => (await reader.status()).unsealed === 0);
+    }
+    const to = new Date(Date.now() + 60_000).toISOString();
+    const reconcile = ["log", "reconcile", "--with", other.peerId, "--to", to];
+    const text = await cli.run(own, ...reconcile);
+    expect(text.stdout, text.stderr).to.match(
+      new RegExp(`${transactionId} +missing-there +lost +`),
+    );
+    expect([text.code, text.stderr]).to.deep.equal([1, "schakel: the two logs differ\n"]);
+    const json = await cli.run(own, ...reconcile, "--json");
+    expect([json.code, json.stderr]).to.deep.equal([1, ""]);
+    const { differences } = JSON.parse(json.stdout) as { differences: { kind: string }[] };
+    expect(differences.map(({ kind }) => kind)).to.deep.equal(["missing-there"]);
+    const [kept] = await cli.json<{ differences: object[] }[]>(
+      ...([other, "log", "reconciliations", "--with", own.peerId] as const),
+    );
+    expect(kept?.differences).to.have.length(1);
   });
 
   it("keeps what was verified in the identity folder alone", async () => {
