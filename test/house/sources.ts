@@ -17,13 +17,13 @@ export interface Source {
 /** What a file breaks: one sentence each, beginning with path and line. Empty when it keeps the rule. */
 export type Rule = (source: Source) => readonly string[];
 
-/** Folders that are made, not written: by npm, by git, by the build. */
+/** Folders that are made, not written: by npm, by git, by the build; a bench that runs has one as well. */
 const MADE = new Set(["node_modules", ".git", "dist", ".cache"]);
 
 const walk = (folder: string): string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (MADE.has(entry.name)) return [];
+    if (MADE.has(entry.name) || entry.name.startsWith(".bench-")) return [];
     return entry.isDirectory() ? walk(path) : entry.isFile() ? [path] : [];
   });
 
