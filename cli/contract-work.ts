@@ -32,7 +32,11 @@ const readContent = async (file: string): Promise<Buffer> => {
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new CommandError(`${file} cannot be read: ${reason}`, undefined, { cause: error });
+    throw new CommandError(
+      `${file} cannot be read: ${reason}`,
+      "give the path of a JSON file with the contract's content, or - for standard input",
+      { cause: error },
+    );
   }
   if (bytes <= CONTENT_BYTES_MAX) return Buffer.concat(chunks);
   throw new CommandError(

@@ -155,7 +155,7 @@ describe("refusals of the work flow on the command line", function () {
       "a file that is not there",
       () => ["contract", "propose", "/nonexistent.json"],
       1,
-      /cannot be read/,
+      /cannot be read[\s\S]*hint: .*- for standard input/,
     ],
     ["a rule without an end", () => ["access", "rule", "add", "--service", "echo"], 2, /--longest/],
     [
