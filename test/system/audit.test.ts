@@ -87,10 +87,10 @@ describe("system/what auditors do with the log", function () {
   });
 
   after(async () => {
-    auditor.close();
-    theirs.close();
     await network.stop();
     removeTemporaryFolders();
+    auditor.close();
+    theirs.close();
   });
 
   const day = 86_400_000;
