@@ -10,4 +10,6 @@ const YOUNG_MIB = 4;
 // set in the version of Node.js alone in which it was measured.
 if (process.versions.node.startsWith("24.")) {
   setFlagsFromString(`--scavenger-max-new-space-capacity-mb=${String(YOUNG_MIB)}`);
+  // The bound is not always obeyed once the process runs; without growth the first size stays.
+  setFlagsFromString("--semi-space-growth-factor=1");
 }

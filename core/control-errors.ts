@@ -190,7 +190,7 @@ export const CONTROL_ERRORS = {
     at: { manager: "M1" },
     retry: false,
     text: "the transaction log has no such record",
-    hint: "'schakel log search' finds exchanges. A record arrives within a second of its exchange, and is under a checkpoint a second later.",
+    hint: "Find exchanges with 'schakel log search'. A record arrives within a second of its exchange, and is under a checkpoint a second later.",
   },
   ERROR_CODE_RECONCILIATION_FAILED: {
     status: 502,
