@@ -188,7 +188,7 @@ describe("inway/exchange", function () {
     ],
     [
       "a time to come",
-      { notBefore: now() + 300, expires: now() + 600 },
+      { notBefore: now() + 36_000, expires: now() + 36_600 },
       401,
       "ERROR_CODE_ACCESS_TOKEN_INVALID",
     ],
