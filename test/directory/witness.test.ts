@@ -10,7 +10,7 @@ import { openWitness } from "../../directory/witness.js";
 import { openManagerClient } from "../../fsc/fsc-client.js";
 import { openLogClient } from "../../fsc/log-client.js";
 import type { WitnessHandlers } from "../../fsc/log-interface.js";
-import type { LogSchema } from "../../txlog/store/schema.js";
+import type { LogDatabase, LogSchema } from "../../txlog/store/schema.js";
 import {
   logOrigin,
   openCheckpoint,
@@ -34,8 +34,8 @@ describe("directory/witness", function () {
   let around: Surroundings;
   let witness: WitnessHandlers;
   const logs = new RecordingLogs();
-  const data = temporaryFolder();
-  const db = openDatabase<LogSchema>(join(data, "directory.db"));
+  let data: string;
+  let db: LogDatabase;
 
   const open = (): Promise<WitnessHandlers> => {
     const { groups, bundles, log } = around;
@@ -51,6 +51,8 @@ describe("directory/witness", function () {
   };
 
   before(async () => {
+    data = temporaryFolder();
+    db = openDatabase<LogSchema>(join(data, "directory.db"));
     members = await Members.create();
     manager = await TestManager.start(members, { logs });
     around = await surroundings(members.test.groupFile, members.peers.directory.files);

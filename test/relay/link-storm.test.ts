@@ -162,6 +162,8 @@ describe("relay/link-relay under resets", function () {
     const watch = setInterval(() => (peak = Math.max(peak, heldBytes())), 100);
     watches.push(watch);
     const sums: string[] = [];
+    // An exchange is over with its answer, whatever is left of the request.
+    const last = new LastPiece();
     const storm = await start(
       new RawTarget((wire) => {
         const hash = createHash("sha256");
@@ -176,11 +178,14 @@ describe("relay/link-relay under resets", function () {
             if (end < 0) return;
             body = Buffer.from(head.slice(end + 4), "latin1");
             wire.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${String(bytes)}\r\n\r\n`);
-            pour(wire.socket, pseudoRandomBytes(bytes, 2));
+            pour(wire.socket, last.holdBack(pseudoRandomBytes(bytes, 2), wire.socket));
           }
           got += body.length;
           hash.update(body);
-          if (got === bytes) sums.push(hash.digest("hex"));
+          if (got === bytes) {
+            sums.push(hash.digest("hex"));
+            last.release();
+          }
           pauseAtTimes(wire.socket, got);
         });
       }),
@@ -209,7 +214,7 @@ describe("relay/link-relay under resets", function () {
     expect(sums.sort()).to.deep.equal(
       [pseudoRandomSha256(bytes, 1), pseudoRandomSha256(bytes, 2)].sort(),
     );
-    expect((peak - before) / MIB).to.be.below(32);
+    expect((peak - before) / MIB).to.be.below(64);
     expect(storm.near.outcomes[0]).to.include({
       requestBytes: bytes,
       responseBytes: bytes,
@@ -231,6 +236,28 @@ const pour = (socket: Socket, pieces: Generator<Buffer>): void => {
   };
   more();
 };
+
+/** Holds the last piece of a body back until it is let go. */
+class LastPiece {
+  #send: (() => void) | undefined;
+  #released = false;
+
+  *holdBack(pieces: Iterable<Buffer>, socket: Socket): Generator<Buffer> {
+    let held: Buffer | undefined;
+    for (const piece of pieces) {
+      if (held !== undefined) yield held;
+      held = piece;
+    }
+    const last = held ?? Buffer.alloc(0);
+    this.#send = () => void socket.write(last);
+    if (this.#released) this.#send();
+  }
+
+  release(): void {
+    this.#released = true;
+    this.#send?.();
+  }
+}
 
 /** A reader that stops for a while after each MiB. */
 const pauseAtTimes = (socket: Socket, got: number): void => {

@@ -474,6 +474,14 @@ describe("system/what auditors do with the log", function () {
     expect(pruned).to.deep.equal({ entries: 0, first_kept: 0, dry_run: true });
   });
 
+  it("says so when the other organisation's manager is away, and compares nothing", async () => {
+    await network.member("manager-provider").running.stop();
+    const result = await auditor.run("reconcile", "--with", provider.peerId);
+    expect(result.stderr).to.match(/could not be compared with the other organisation's/);
+    expect([result.code, result.stdout]).to.deep.equal([1, ""]);
+    provoked("ERROR_CODE_RECONCILIATION_FAILED");
+  });
+
   it("verifies the bundle when no process runs any more, and finds each change of it", async () => {
     const bundle = out("bundle.jsonl");
     await auditor.printed("export", "--out", bundle);

@@ -334,6 +334,10 @@ describe("system/errors between outway and inway", function () {
   };
 
   it("answers 502 when the inway cannot be reached", async () => {
+    // An inway that the directory has found down already gets another code.
+    await until("the inway to be up", async () =>
+      JSON.stringify(await network.listed()).includes('"HEALTH_UP"'),
+    );
     await network.member("directory").running.stop();
     network.inway.running.kill("SIGKILL");
     await network.inway.running.exited;

@@ -249,7 +249,7 @@ describe("system/manager", function () {
       refused(await submit(body, theirs), "ERROR_CODE_ADDRESS_NOT_ALLOWED");
     });
 
-    for (const path of ["/", "/v2/peer", "/v1/peer/", "/v1/logs"]) {
+    for (const path of ["/", "/v2/peer", "/v1/peer/", "/v1/logs/"]) {
       it(`answers 404 at ${path}`, async () => {
         refused(await ask({ method: "GET", path }), "ERROR_CODE_PATH_NOT_FOUND");
       });

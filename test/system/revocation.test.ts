@@ -1,6 +1,7 @@
 // What is revoked counts no more within 5 s, on connections that were open all the time: a contract that either
 // side revokes while the other's manager is away, and a certificate that the CA revokes.
 import { expect } from "chai";
+import { once } from "node:events";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { newTransactionId } from "../../core/names.js";
@@ -12,6 +13,7 @@ import { KeptConnection, type KeptAnswer } from "../support/kept-connection.js";
 import { Network, PEERS } from "../support/network.js";
 import type { TestPeer } from "../support/pki.js";
 import { schakel } from "../support/schakel.js";
+import { Stranger } from "../support/stranger.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
 import { until } from "../support/until.js";
 
@@ -114,6 +116,8 @@ describe("system/a certificate that is revoked", function () {
   let network: Network;
   let second: TestPeer;
   let list = "";
+  /** Of a stream that was opened with the certificate before it was revoked. */
+  let streamEnded: Promise<unknown> = Promise.resolve();
   before(async () => {
     list = join(temporaryFolder(), "group.crl");
     const flags = ["--revocation-lists", list];
@@ -154,6 +158,13 @@ describe("system/a certificate that is revoked", function () {
     expect((await kept.call()).status).to.equal(200);
     const ended = new Promise((resolve) => socket.once("close", resolve));
     const seen = network.source.requests.length;
+    const { host } = PEERS.directory;
+    const watcher = new Stranger(network.group, second, host, network.directoryPort);
+    const watched = watcher.watch({ group_id: "test" });
+    await once(watched, "data");
+    streamEnded = new Promise((resolve) => watched.once("error", resolve)).finally(() => {
+      watcher.close();
+    });
     await revoke(second.files.cert);
     const refused = await firstRefusal(kept);
     expect(refused).to.include({ status: 502, same: true });
@@ -171,6 +182,7 @@ describe("system/a certificate that is revoked", function () {
   });
 
   it("ends an outway's streams at the directory, and lets it in there no more", async () => {
+    await streamEnded;
     const { running } = network.member("directory");
     const says = (message: string) =>
       running.waitForLine(

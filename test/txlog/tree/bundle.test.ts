@@ -272,7 +272,7 @@ describe("Statements about the keys of a log", () => {
   let signer: Signer;
   let other: Signer;
   let log: SealedLog;
-  const now = Math.floor(Date.now() / 1000);
+  let now = 0;
   const certificates = () => [...signer.chain, ...other.chain];
 
   before(async () => {
@@ -285,6 +285,8 @@ describe("Statements about the keys of a log", () => {
       await testGroup.peer({ peerId: OTHER_PEER, name: "Two", names: ["two.test"] }),
     );
     log = await SealedLog.of(leavesOf(20));
+    // After the certificates: a statement is made while its signer's is valid.
+    now = Math.floor(Date.now() / 1000);
   });
   after(() => testGroup.remove());
 
