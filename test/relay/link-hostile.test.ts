@@ -3,6 +3,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { LINK_CODE } from "../../relay/link-codes.js";
 import { FRAME } from "../../relay/link-frames.js";
+import { long } from "../support/scale.js";
 import { until } from "../support/until.js";
 import {
   frame,
@@ -192,7 +193,7 @@ describe("relay/link-connection with a hostile side", () => {
           await bear(ours);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: long ? 2_000 : 150 },
     );
   }).timeout(60_000);
 
@@ -203,7 +204,7 @@ describe("relay/link-connection with a hostile side", () => {
         raw.stream.write(Buffer.concat([greets ? hello() : Buffer.alloc(0), octets]));
         await bear(ours);
       }),
-      { numRuns: 500 },
+      { numRuns: long ? 2_000 : 150 },
     );
   }).timeout(60_000);
 
