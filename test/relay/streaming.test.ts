@@ -13,7 +13,7 @@ import { until } from "../support/until.js";
 import { Bench, RawTarget } from "./bench.js";
 
 const MEBI = 1024 * 1024;
-const BODY = (long ? 2048 : 96) * MEBI;
+const BODY = (long ? 2048 : 48) * MEBI;
 /** What both ends in this process and the relay between them may hold of a body. */
 const HELD_MAX = 16 * MEBI;
 /** What may be under way between both ends, socket buffers of the system included. */
