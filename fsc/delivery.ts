@@ -21,8 +21,8 @@ import {
   type DueQuery,
   type NotDelivered,
 } from "./delivery-rows.js";
-import { Lease } from "./lease.js";
-import type { DeliveryRow } from "./schema.js";
+import { Lease } from "../core/lease.js";
+import type { DeliveryRow, FscSchema } from "./schema.js";
 import type { StoredContract } from "./stored-contract.js";
 
 const LEASE = "delivery";
@@ -53,7 +53,7 @@ const nothing = Promise.resolve();
 /** Serves the queue. */
 export class DeliveryRounds {
   readonly #parts: BookParts;
-  readonly #lease: Lease;
+  readonly #lease: Lease<FscSchema>;
   readonly #busy = new Set<PeerId>();
   /** Parties that are left alone, until when. */
   readonly #broken = new Map<PeerId, number>();
@@ -64,6 +64,7 @@ export class DeliveryRounds {
     this.#parts = parts;
     const { db, groups, clock } = parts;
     this.#lease = new Lease({
+      table: "fsc_lease",
       ...{ db, groupId: groups.current.id, name: LEASE, clock },
       ...{ holder: randomUUID(), durationMs: DELIVERY_LEASE_MS },
     });

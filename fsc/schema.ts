@@ -2,6 +2,7 @@
 import type { Kysely } from "kysely";
 import type { SignatureType } from "../contracts/signature.js";
 import type { ContractDecision } from "../contracts/state.js";
+import type { LeaseRow } from "../core/lease.js";
 import { migrate, type Migration } from "../core/database.js";
 
 /** A contract. Its content never changes. */
@@ -99,14 +100,7 @@ export interface FscSchema {
   };
   readonly fsc_peer: PeerRow;
   readonly fsc_delivery: DeliveryRow;
-  readonly fsc_lease: {
-    readonly group_id: string;
-    readonly name: string;
-    readonly holder: string;
-    /** The fencing token: rises with each new holder. */
-    readonly token: number;
-    readonly expires_ms: number;
-  };
+  readonly fsc_lease: LeaseRow;
 }
 
 /** A connection, or a transaction on one. */

@@ -6,7 +6,7 @@ import type { PeerId, PeerIdRule } from "../core/names.js";
 import { SettingsError } from "../core/settings.js";
 import { openLogClient } from "../fsc/log-client.js";
 import type { LogClient, LogHandlers, WitnessHandlers } from "../fsc/log-interface.js";
-import { Lease } from "../fsc/lease.js";
+import { Lease } from "../core/lease.js";
 import type { ManagerClient } from "../fsc/manager-interface.js";
 import type { PeerBook } from "../fsc/peer-book.js";
 import type { FscSchema } from "../fsc/schema.js";
@@ -122,6 +122,7 @@ export const openLogSide = async (
   const reconciliation = new Reconciliation({ ...shared, signing, log });
   const holder = randomUUID();
   const lease = new Lease({
+    table: "fsc_lease",
     ...{ db, groupId: groups.current.id, name: "reconciliation", holder, clock },
     durationMs: LEASE_MS,
   });

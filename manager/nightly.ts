@@ -5,7 +5,8 @@ import type { Lifecycle } from "../core/lifecycle.js";
 import type { Log } from "../core/log.js";
 import type { PeerId, PeerIdRule } from "../core/names.js";
 import { repeat } from "../core/retry.js";
-import type { Lease } from "../fsc/lease.js";
+import type { Lease } from "../core/lease.js";
+import type { FscSchema } from "../fsc/schema.js";
 import { readKept } from "../txlog/reconcile/kept-result.js";
 import type { LogReader } from "../txlog/store/read-side.js";
 import type { Reconciliation } from "./reconciliation.js";
@@ -34,7 +35,7 @@ export interface NightlyParts {
   readonly reader: Pick<LogReader, "peersWith" | "reconciliations">;
   readonly reconciliation: Reconciliation;
   /** Held for as long as comparisons are this process's. */
-  readonly lease: Pick<Lease, "hold" | "release">;
+  readonly lease: Pick<Lease<FscSchema>, "hold" | "release">;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -11,7 +11,7 @@ import { Cosigner, type WitnessContact } from "./cosigner.js";
 import { toBuffer } from "./exchange-rows.js";
 import { Ingest } from "./ingest.js";
 import { LogKeys } from "./keys.js";
-import { Lease } from "./lease.js";
+import { Lease } from "../../core/lease.js";
 import { migrateLog } from "./migrations.js";
 import type { LogKeeper, LogReader, StoredCheckpoint } from "./read-side.js";
 import { keepRetention } from "./retention.js";
@@ -92,7 +92,10 @@ export class LogStore {
     this.#tables = { db, groupId, writers: new WriterNames(db, groupId) };
     this.ingest = new Ingest({ db, groupId, peerId, log }, searchKey);
     const holder = randomUUID();
-    const lease = new Lease({ db, groupId, name: "seal", holder, clock, durationMs: LEASE_MS });
+    const lease = new Lease({
+      ...{ db, table: "txlog_lease", groupId, name: "seal", holder, clock },
+      durationMs: LEASE_MS,
+    });
     this.sealer = new Sealer({
       ...{ db, groupId, peerId, keys, lease, clock, log, headPath: join(folder, "log-head") },
       sealed: (checkpoint) => {

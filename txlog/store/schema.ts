@@ -1,5 +1,6 @@
 // The tables of the log's store. The group id is in every key. Sequences, indexes and
 // times are whole numbers; a writer is a number here, and a UUID in txlog_writer alone.
+import type { LeaseRow } from "../../core/lease.js";
 import type { Kysely } from "kysely";
 
 /** Where the log of a group stands: one row. */
@@ -168,14 +169,7 @@ export interface LogSchema {
     readonly service: string;
     readonly days: number;
   };
-  readonly txlog_lease: {
-    readonly group_id: string;
-    readonly name: string;
-    readonly holder: string;
-    /** The fencing token: rises with each new holder. */
-    readonly token: number;
-    readonly expires_ms: number;
-  };
+  readonly txlog_lease: LeaseRow;
 }
 
 /** A connection to the store's database, or a transaction on one. */

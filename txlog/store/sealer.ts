@@ -8,9 +8,9 @@ import { GrowingTree, rootFromTiles } from "../tree/tiles.js";
 import { toBuffer } from "./exchange-rows.js";
 import { readHead, writeHead, type LogHead } from "./head-file.js";
 import type { LogKeys } from "./keys.js";
-import { LeaseLost, type Lease } from "./lease.js";
+import { LeaseLost, type Lease } from "../../core/lease.js";
 import type { StoredCheckpoint } from "./read-side.js";
-import type { LogDatabase } from "./schema.js";
+import type { LogDatabase, LogSchema } from "./schema.js";
 import {
   checkpointRow,
   currentEpoch,
@@ -32,7 +32,7 @@ export interface SealerParts {
   readonly groupId: string;
   readonly peerId: string;
   readonly keys: LogKeys;
-  readonly lease: Lease;
+  readonly lease: Lease<LogSchema>;
   readonly clock: Clock;
   readonly log: Log;
   /** The file that says how far the log was sealed. */
@@ -167,7 +167,7 @@ export class Sealer {
       this.#failure = undefined;
       return false;
     }
-    const token = await lease.hold();
+    const { token } = await lease.hold();
     if (token === undefined) return false;
     const epoch = await currentEpoch(db, groupId);
     const sealed = await db.transaction().execute(async (tx) => {
