@@ -143,7 +143,7 @@ export class Batch {
 
   #seal(entry: ExchangeEntry): SealedPersonal | undefined {
     return hasPersonal(entry.personal)
-      ? sealPersonal(this.segment.secrets.of(this.nextSequence), entry.personal)
+      ? sealPersonal(this.segment.secrets, entry.personal)
       : undefined;
   }
 

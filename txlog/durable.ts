@@ -41,6 +41,11 @@ export class DurableRecords {
     }
   }
 
+  /** How many durable intents have no durable end. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   /** Why exchanges are refused although this disk is well, in a sentence. */
   problem(): string | undefined {
     return this.#store?.problem();

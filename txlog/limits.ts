@@ -11,6 +11,8 @@ export interface LogLimits {
   readonly segmentAgeMs: number;
   /** How long an intent may wait for the store, with durability `store`, in milliseconds. */
   readonly storeMs: number;
+  /** How long the first intent of a batch waits for others to share its sync with while the log is busy, in milliseconds. */
+  readonly gatherMs: number;
   /** How long an outcome or a refusal may wait for an intent to share its sync with, in milliseconds. */
   readonly flushMs: number;
   /** Outcomes that are kept while the log cannot be written; those beyond it become `unfinished` at the next start. */
@@ -36,6 +38,7 @@ export const LOG_LIMITS: LogLimits = {
   segmentBytes: 64 * 1024 ** 2,
   segmentAgeMs: 600_000,
   storeMs: 5_000,
+  gatherMs: 1,
   flushMs: 50,
   outcomesKept: 50_000,
   refusalsPerMinute: 60,
@@ -132,7 +135,7 @@ export const fitIntent = (entry: ExchangeEntry, limits: LogLimits): ExchangeEntr
 
 const OMITTED = '{"schakel.omitted":true}';
 
-const fitAdditionalData = <T extends { readonly additionalData?: string }>(
+const fitAdditionalData = <T extends { readonly additionalData?: string | undefined }>(
   entry: T,
   limits: LogLimits,
 ): T =>

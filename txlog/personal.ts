@@ -1,27 +1,19 @@
 // The personal part of a record: encrypted from the first byte on disk, with a salted commitment in
 // the leaf. Erasing the record's secret (or the segment key it comes from) erases the data, and every
 // hash stays valid.
-import { createCipheriv, createDecipheriv, createSecretKey, hash } from "node:crypto";
+import { createCipheriv, hash, type Cipheriv } from "node:crypto";
 import { ByteReader, ByteWriter, FormatError } from "./bytes.js";
 import type { DataSubject, PersonalEntry } from "./entry.js";
-import { Hmac, hmacSha256 } from "./hmac.js";
 
 const VERSION = 1;
-const TAG_BYTES = 16;
-const SECRET_BYTES = 32;
+/** The salt of a commitment, with which a secret begins. */
+const SALT_BYTES = 32;
+/** Where a secret begins in its segment's keystream. */
+const PLACE_BYTES = 8;
 /** The largest personal part, before encryption. */
 const PERSONAL_BYTES_MAX = 65_535;
 
-const RECORD = Buffer.from("schakel/record/v1\0");
-const KEY = Buffer.from("schakel/personal-key/v1");
-const SALT = Buffer.from("schakel/personal-salt/v1");
 const COMMITMENT = Buffer.from("schakel/personal/v1\0");
-
-/**
- * Fixed, and safe because a key encrypts one message in its life: it is derived from a random segment
- * key and the record's sequence, and a sequence is given out once within a segment.
- */
-const NONCE = Buffer.alloc(12);
 
 const TEXTS = [
   "processId",
@@ -92,100 +84,135 @@ export const hasPersonal = (entry: PersonalEntry | undefined): entry is Personal
     (entry.dataSubjects ?? []).length > 0 ||
     TEXTS.some((name) => (entry[name] ?? "") !== ""));
 
-const recordMessage = Buffer.concat([RECORD, Buffer.alloc(8)]);
+/** So much of a keystream is made at once. */
+const STREAM_BYTES = 16 * 1024;
+const ZEROS = Buffer.alloc(STREAM_BYTES);
+/** What a counter of AES counts. */
+const CIPHER_BLOCK = 16;
 
-/** The secrets of a segment's records. */
+/** The keystream of AES-256-CTR under a segment's key, from the block with a number on. */
+const keystream = (segmentKey: Buffer, block: number): Cipheriv => {
+  const counter = Buffer.alloc(CIPHER_BLOCK);
+  counter.writeBigUInt64BE(BigInt(block), CIPHER_BLOCK - 8);
+  return createCipheriv("aes-256-ctr", segmentKey, counter);
+};
+
+/**
+ * The secrets of a segment's records: pieces of the keystream of AES-256-CTR (NIST SP 800-38A, 6.5) under the segment's
+ * key, one after the other, each given out once.
+ */
 export class RecordSecrets {
-  readonly #hmac: Hmac;
+  readonly #cipher: Cipheriv;
+  #stream: Buffer = Buffer.alloc(0);
+  #used = 0;
+  /** Where in the keystream the next secret begins. */
+  next = 0;
 
-  /** @param segmentKey 32 bytes */
+  /** @param segmentKey 32 random bytes that serve nothing else */
   constructor(segmentKey: Buffer) {
-    this.#hmac = new Hmac(segmentKey);
+    this.#cipher = keystream(segmentKey, 0);
   }
 
-  /** The secret of one record, 32 bytes: all that is needed to read its personal part and to check its commitment. */
-  of(sequence: number): Buffer {
-    recordMessage.writeUInt32BE(Math.floor(sequence / 0x1_0000_0000), RECORD.length);
-    recordMessage.writeUInt32BE(sequence % 0x1_0000_0000, RECORD.length + 4);
-    const secret = Buffer.allocUnsafe(SECRET_BYTES);
-    this.#hmac.write(recordMessage, secret, 0);
-    return secret;
+  /** The next secret, of so many bytes: all that is needed to read a record's personal part and to check its commitment. */
+  take(bytes: number): Buffer {
+    while (this.#stream.length - this.#used < bytes) {
+      const rest = this.#stream.subarray(this.#used);
+      this.#stream = Buffer.concat([rest, this.#cipher.update(ZEROS)]);
+      this.#used = 0;
+    }
+    const from = this.#used;
+    this.#used += bytes;
+    this.next += bytes;
+    return this.#stream.subarray(from, this.#used);
   }
 }
 
-/** As RecordSecrets, for one record. */
-export const recordSecret = (segmentKey: Buffer, sequence: number): Buffer =>
-  new RecordSecrets(segmentKey).of(sequence);
-
-const commit = (secret: Buffer, plaintext: Buffer): Buffer =>
-  Buffer.from(
-    hash("sha256", Buffer.concat([COMMITMENT, hmacSha256(secret, SALT), plaintext]), "binary"),
-    "latin1",
-  );
-
-// Node takes a KeyObject several times faster than the bytes of a key.
-const encryptionKey = (secret: Buffer) => createSecretKey(hmacSha256(secret, KEY));
+/**
+ * The secret of one record, from the key of its segment: the salt of its commitment, and then as many bytes as its
+ * plaintext has.
+ *
+ * @param sealed the record's sealed part, which says where in the keystream the secret begins
+ * @throws FormatError when it is none
+ */
+export const recordSecret = (segmentKey: Buffer, sealed: Buffer): Buffer => {
+  if (sealed.length < PLACE_BYTES) throw new FormatError("a personal part that is too short");
+  const from = Number(sealed.readBigUInt64BE());
+  if (!Number.isSafeInteger(from)) throw new FormatError("a secret that begins out of reach");
+  const before = from % CIPHER_BLOCK;
+  const cipher = keystream(segmentKey, Math.floor(from / CIPHER_BLOCK));
+  const bytes = before + SALT_BYTES + sealed.length - PLACE_BYTES;
+  return cipher.update(Buffer.alloc(bytes)).subarray(before);
+};
 
 /** A personal part as it goes to disk. */
 export interface SealedPersonal {
   /** 32 bytes, for the leaf. */
   readonly commitment: Buffer;
-  /** The ciphertext and its 16-byte tag. */
+  /** Where its secret begins in the keystream, in 8 bytes, and the plaintext under the rest of the secret. */
   readonly sealed: Buffer;
 }
 
 /** What is committed to: label, salt, and then the plaintext, written there at once. */
 const committed = new ByteWriter(4096);
 committed.bytes(COMMITMENT);
-const PLAINTEXT = COMMITMENT.length + SECRET_BYTES;
-const keyed = new Hmac();
-const keyBytes = Buffer.alloc(SECRET_BYTES);
+const PLAINTEXT = COMMITMENT.length + SALT_BYTES;
+
+/** Combines each byte of `to` from a place on with one of the secret behind its salt. */
+const combine = (to: Buffer, from: number, secret: Buffer): void => {
+  const shift = from - SALT_BYTES;
+  for (let i = SALT_BYTES; i < secret.length; i++)
+    to[shift + i] = (to[shift + i] ?? 0) ^ (secret[i] ?? 0);
+};
+
+// A hash as a string of bytes is cheaper than as a Buffer, which has memory outside of the heap.
+const commit = (length: number): Buffer =>
+  Buffer.from(hash("sha256", committed.buffer.subarray(0, length), "binary"), "latin1");
 
 /**
  * Encrypts a personal part and commits to it.
  *
- * @param secret from recordSecret; never used for another plaintext
+ * @param secrets of the segment that it will stand in
  * @throws RangeError when it is larger than 65,535 bytes
  */
-export const sealPersonal = (secret: Buffer, entry: PersonalEntry): SealedPersonal => {
+export const sealPersonal = (secrets: RecordSecrets, entry: PersonalEntry): SealedPersonal => {
   committed.length = PLAINTEXT;
   put(committed, entry);
   const { buffer, length } = committed;
-  keyed.setKey(secret);
-  keyed.write(KEY, keyBytes, 0);
-  keyed.write(SALT, buffer, COMMITMENT.length);
-  const cipher = createCipheriv("aes-256-gcm", createSecretKey(keyBytes), NONCE);
-  const ciphertext = cipher.update(buffer.subarray(PLAINTEXT, length));
-  cipher.final();
-  return {
-    commitment: Buffer.from(hash("sha256", buffer.subarray(0, length), "binary"), "latin1"),
-    sealed: Buffer.concat([ciphertext, cipher.getAuthTag()]),
-  };
+  const bytes = length - PLAINTEXT;
+  const place = secrets.next;
+  const secret = secrets.take(SALT_BYTES + bytes);
+  secret.copy(buffer, COMMITMENT.length, 0, SALT_BYTES);
+  const sealed = Buffer.allocUnsafe(PLACE_BYTES + bytes);
+  sealed.writeUInt32BE(Math.floor(place / 0x1_0000_0000));
+  sealed.writeUInt32BE(place % 0x1_0000_0000, 4);
+  buffer.copy(sealed, PLACE_BYTES, PLAINTEXT, length);
+  combine(sealed, PLACE_BYTES, secret);
+  return { commitment: commit(length), sealed };
 };
 
 /**
  * Decrypts a personal part and checks it against the leaf's commitment.
  *
- * @throws FormatError when the ciphertext, the secret and the commitment do not belong together
+ * @param secret from recordSecret
+ * @throws FormatError when the sealed part, the secret and the commitment do not belong together
  */
 export const openPersonal = (
   secret: Buffer,
   { commitment, sealed }: SealedPersonal,
 ): PersonalEntry => {
-  if (secret.length !== SECRET_BYTES || sealed.length < TAG_BYTES) {
-    throw new FormatError("a secret or a personal part that is too short");
+  const bytes = sealed.length - PLACE_BYTES;
+  if (bytes < 0 || secret.length !== SALT_BYTES + bytes || bytes > PERSONAL_BYTES_MAX) {
+    throw new FormatError("the secret is not one of this personal part: the lengths differ");
   }
-  const decipher = createDecipheriv("aes-256-gcm", encryptionKey(secret), NONCE);
-  decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
-  let plaintext: Buffer;
-  try {
-    const start = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES));
-    plaintext = Buffer.concat([start, decipher.final()]);
-  } catch {
-    throw new FormatError("the personal part was not encrypted under this key, or was changed");
-  }
-  if (!commit(secret, plaintext).equals(commitment)) {
-    throw new FormatError("the personal part is not the one that the record commits to");
+  const plaintext = Buffer.from(sealed.subarray(PLACE_BYTES));
+  combine(plaintext, 0, secret);
+  committed.length = COMMITMENT.length;
+  committed.bytes(secret.subarray(0, SALT_BYTES));
+  committed.bytes(plaintext);
+  if (!commit(committed.length).equals(commitment)) {
+    throw new FormatError(
+      "the personal part is not the one that the record commits to: it, or its secret, is another one or was changed",
+    );
   }
   return decodePersonal(plaintext);
 };

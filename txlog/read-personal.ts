@@ -36,6 +36,6 @@ export const readPersonal = async (
     throw error;
   }
   if (sealed === undefined) throw new FormatError("the record's personal part is missing");
-  const secret = recordSecret(key, Number(record.sequence));
-  return { status: "readable", personal: openPersonal(secret, { commitment, sealed }) };
+  const personal = openPersonal(recordSecret(key, sealed), { commitment, sealed });
+  return { status: "readable", personal };
 };

@@ -59,17 +59,16 @@ export class SegmentedLog implements TransactionLog {
   #flushing: Promise<void> = Promise.resolve();
   #reopening: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
-  readonly #wakes = new Wakes({
-    flush: () => {
-      this.#flushing = this.#flush();
-    },
-    sum: () => this.#writeSums(),
-  });
+  readonly #wakes: Wakes;
 
   constructor(parts: SegmentedLogParts) {
     this.#parts = parts;
     this.#writer = writerBytes(parts.groupId, parts.writerId);
     this.#backlog = new Backlog(parts.limits, parts.log, () => parts.clock.now());
+    this.#wakes = new Wakes(parts.limits, {
+      flush: () => (this.#flushing = this.#flush()),
+      sum: () => this.#writeSums(),
+    });
     this.#durable = new DurableRecords({
       durability: parts.durability,
       limits: parts.limits,
@@ -139,9 +138,8 @@ export class SegmentedLog implements TransactionLog {
   }
 
   problem(): string | undefined {
-    if (this.#failure !== undefined) return this.#failure;
-    const late = this.#durable.problem();
-    if (late !== undefined) return late;
+    const problem = this.#failure ?? this.#durable.problem();
+    if (problem !== undefined) return problem;
     const waited = this.#parts.clock.monotonic() - this.#writingSince;
     return this.#writing !== undefined && waited > STALLED_MS
       ? `the disk of the transaction log has not answered for ${Math.floor(waited / 1000)} s`
@@ -246,9 +244,11 @@ export class SegmentedLog implements TransactionLog {
     return next;
   }
 
-  /** Has what is pending written once this turn of the event loop has brought what it brings. */
+  /** Has what is pending written once this turn of the event loop has brought what it brings, or a moment later. */
   #wake(): void {
-    if (this.#writing === undefined) this.#wakes.soon();
+    if (this.#writing !== undefined) return;
+    const { waiting = [], outcomes = [] } = this.#pending ?? {};
+    this.#wakes.gathered(waiting.length, this.#durable.open - outcomes.length);
   }
 
   /** Writes the sums of the minute that is over. */
@@ -265,7 +265,7 @@ export class SegmentedLog implements TransactionLog {
   async #flush(): Promise<void> {
     const batch = this.#pending;
     if (this.#closed || this.#writing !== undefined || batch === undefined) return;
-    this.#wakes.flushed();
+    this.#wakes.flushed(batch.waiting.length);
     if (batch.records === 0) return;
     try {
       const next = await this.#write(batch);

@@ -13,10 +13,9 @@ interface LeafVector {
 
 interface PersonalVector {
   readonly segment_key: string;
-  readonly sequence: number;
+  /** Where in the keystream the record's secret begins. */
+  readonly place: number;
   readonly record_secret: string;
-  readonly encryption_key: string;
-  readonly salt: string;
   readonly personal: object;
   readonly plaintext: string;
   readonly commitment: string;

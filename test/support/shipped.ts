@@ -4,7 +4,7 @@ import { newTransactionId } from "../../core/names.js";
 import { ByteWriter } from "../../txlog/bytes.js";
 import type { ExchangeEntry, OutcomeEntry } from "../../txlog/entry.js";
 import { encodeLeaf, leafHash, type Body } from "../../txlog/leaf.js";
-import { hasPersonal, recordSecret, sealPersonal } from "../../txlog/personal.js";
+import { hasPersonal, recordSecret, RecordSecrets, sealPersonal } from "../../txlog/personal.js";
 import type { Intent } from "../../txlog/record.js";
 import type { ArrivingBatch } from "../../txlog/store/arrived.js";
 import { COMPLETE, exchange, GROUP } from "./transaction-log.js";
@@ -13,6 +13,9 @@ import { COMPLETE, exchange, GROUP } from "./transaction-log.js";
 export class ShippingWriter {
   readonly writerId: string = randomUUID();
   readonly segmentKey = randomBytes(32);
+  /** The secrets of what was added, by sequence. */
+  readonly secrets = new Map<number, Buffer>();
+  readonly #stream = new RecordSecrets(this.segmentKey);
   nextSequence = 1;
   #firstSequence = 1;
   #count = 0;
@@ -27,9 +30,10 @@ export class ShippingWriter {
   /** Adds an intent. */
   intent(more: Partial<ExchangeEntry> = {}): Intent {
     const { personal, ...entry } = exchange(more);
-    const sealed = hasPersonal(personal)
-      ? sealPersonal(recordSecret(this.segmentKey, this.nextSequence), personal)
-      : undefined;
+    const sealed = hasPersonal(personal) ? sealPersonal(this.#stream, personal) : undefined;
+    if (sealed !== undefined) {
+      this.secrets.set(this.nextSequence, recordSecret(this.segmentKey, sealed.sealed));
+    }
     const transactionId = entry.transactionId ?? newTransactionId();
     const commitment = sealed === undefined ? {} : { commitment: sealed.commitment };
     const sequence = BigInt(this.nextSequence);

@@ -96,7 +96,7 @@ describe("system/forgetting at the writers", function () {
     const { sealed, record } = item;
     const commitment = record.exchange.commitment!;
     for (const guess of [...keys.map((key) => segmentKeyHash(key)), Buffer.alloc(32)]) {
-      const secret = recordSecret(guess, Number(record.sequence));
+      const secret = recordSecret(guess, sealed);
       expect(() => openPersonal(secret, { sealed, commitment })).to.throw(FormatError);
     }
   });

@@ -129,9 +129,7 @@ describe("txlog/shipper", function () {
     if (record?.kind !== "intent") throw new Error("it is no intent");
     const { sealed, key } = records[sequence - 1]!;
     const commitment = record.exchange.commitment!;
-    expect(openPersonal(recordSecret(key, sequence), { sealed, commitment })).to.deep.equal(
-      PERSONAL,
-    );
+    expect(openPersonal(recordSecret(key, sealed), { sealed, commitment })).to.deep.equal(PERSONAL);
   });
 
   it("ships what is stopped with, and what an earlier run could not", async () => {

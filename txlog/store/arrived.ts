@@ -54,21 +54,28 @@ const NO_KEY = Buffer.alloc(32);
 const refused = (detail: string): SchakelError =>
   new SchakelError("ERROR_CODE_REQUEST_INVALID", { detail });
 
-const subjectsOf = (
+const NO_SECRET = Buffer.alloc(0);
+
+/** What is personal in a record; what does not open is kept with as much as there is. */
+const personalOf = (
   record: LogRecord,
-  personal: Omit<ArrivedPersonal, "subjects">,
+  sealed: Buffer,
+  segmentKey: Buffer,
   { searchKey, unreadable }: ArrivalParts,
-): Buffer[] => {
+): ArrivedPersonal => {
+  let secret: Buffer = NO_SECRET;
   try {
     const commitment = "exchange" in record ? record.exchange.commitment : undefined;
     if (commitment === undefined) throw new FormatError("the record commits to no personal part");
-    const { dataSubjects } = openPersonal(personal.secret, { commitment, sealed: personal.sealed });
+    secret = recordSecret(segmentKey, sealed);
+    const { dataSubjects } = openPersonal(secret, { commitment, sealed });
     const hashes = (dataSubjects ?? []).map((subject) => subjectHash(searchKey, subject));
-    return [...new Map(hashes.map((hash) => [hash.toString("latin1"), hash])).values()];
+    const subjects = [...new Map(hashes.map((hash) => [hash.toString("latin1"), hash])).values()];
+    return { sealed, secret, subjects };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     unreadable(Number(record.sequence), error.message);
-    return [];
+    return { sealed, secret, subjects: [] };
   }
 };
 
@@ -102,8 +109,7 @@ export const readArriving = (batch: ArrivingBatch, parts: ArrivalParts): Arrived
     }
     const arrived = { record, sequence, leaf, leafHash: leafHash(leaf) };
     if (sealed === undefined || isKeyGone) return { ...arrived, personal: undefined };
-    const personal = { sealed, secret: recordSecret(segmentKey, sequence) };
-    return { ...arrived, personal: { ...personal, subjects: subjectsOf(record, personal, parts) } };
+    return { ...arrived, personal: personalOf(record, sealed, segmentKey, parts) };
   });
 };
 

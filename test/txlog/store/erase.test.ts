@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeLeaf } from "../../../txlog/decode-leaf.js";
 import type { PersonalEntry } from "../../../txlog/entry.js";
-import { recordSecret } from "../../../txlog/personal.js";
 import type { EraseWanted } from "../../../txlog/store/read-side.js";
 import { retain } from "../../../txlog/store/retention.js";
 import { WriterNames } from "../../../txlog/store/tables.js";
@@ -97,7 +96,7 @@ describe("erasing from the log's store", function () {
     const page = await reader.search({ dataSubject: { key: "bsn", value: VALUE } }, { limit: 100 });
     expect(page.exchanges).to.have.length(10);
     const secrets = page.exchanges.map(({ writerId, sequence }) =>
-      recordSecret(writerId === writer.writerId ? writer.segmentKey : other.segmentKey, sequence),
+      (writerId === writer.writerId ? writer : other).secrets.get(sequence)!,
     );
     const sealed = await opened.db
       .selectFrom("txlog_record as r")
@@ -227,7 +226,7 @@ describe("erasing from the log's store", function () {
       await keeper.setRetention("wegen", undefined);
       expect(await reader.retentions()).to.deep.equal(all.slice(0, 2));
       expect(await kept()).to.deep.equal(["erased", "erased", "erased"]);
-      expect(filesWith(recordSecret(writer.segmentKey, 3))).to.deep.equal([]);
+      expect(filesWith(writer.secrets.get(3)!)).to.deep.equal([]);
     });
 
     it("refuses days that are none", async () => {
@@ -259,8 +258,8 @@ describe("erasing from the log's store", function () {
       expect(leaves.indexOf(true)).to.equal(256);
       expect(leaves.lastIndexOf(false)).to.equal(255);
       await expectProven();
-      expect(filesWith(recordSecret(writer.segmentKey, 256))).to.deep.equal([]);
-      expect(filesWith(recordSecret(writer.segmentKey, 257))).to.not.deep.equal([]);
+      expect(filesWith(writer.secrets.get(256)!)).to.deep.equal([]);
+      expect(filesWith(writer.secrets.get(257)!)).to.not.deep.equal([]);
       expect(await keeper.prune(before)).to.deep.equal({ entries: 0, firstKept: 256 });
       // What is not sealed is not pruned, however old.
       expect(await keeper.prune((now + DAY_MS) * 1000)).to.deep.equal({
