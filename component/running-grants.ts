@@ -19,16 +19,36 @@ export interface GrantUser {
   refusal(hash: GrantHash): Error | undefined;
 }
 
-interface Running {
-  readonly hash: GrantHash;
-  readonly user: GrantUser | undefined;
-  readonly aborter: AbortController;
-  exchanges: number;
+/** What runs under a grant for one user of it. */
+class Running implements RunningGrant {
+  exchanges = 0;
+  readonly #aborter = new AbortController();
+  readonly signal = this.#aborter.signal;
+
+  constructor(
+    private readonly of: Map<string, Running>,
+    readonly user: GrantUser | undefined,
+  ) {}
+
+  end(): void {
+    this.exchanges -= 1;
+    // What was cut has made room for others in the same place.
+    const key = keyOf(this.user);
+    if (this.exchanges === 0 && this.of.get(key) === this) this.of.delete(key);
+  }
+
+  cut(refusal: Error): void {
+    this.of.delete(keyOf(this.user));
+    this.#aborter.abort(refusal);
+  }
 }
+
+const keyOf = (user: GrantUser | undefined): string => user?.key ?? "";
 
 /** The grants under which exchanges run now. */
 export class RunningGrants {
-  readonly #running = new Map<string, Running>();
+  /** By grant, and then by user. */
+  readonly #running = new Map<GrantHash, Map<string, Running>>();
   readonly #unsubscribe: () => void;
 
   /**
@@ -44,22 +64,13 @@ export class RunningGrants {
 
   /** Notes an exchange that is about to run. */
   begin(hash: GrantHash, user?: GrantUser): RunningGrant {
-    const key = `${hash} ${user?.key ?? ""}`;
-    const running = this.#running.get(key) ?? {
-      ...{ hash, user, aborter: new AbortController(), exchanges: 0 },
-    };
+    const users = this.#running.get(hash) ?? new Map<string, Running>();
+    if (users.size === 0) this.#running.set(hash, users);
+    const key = keyOf(user);
+    const running = users.get(key) ?? new Running(users, user);
+    if (running.exchanges === 0) users.set(key, running);
     running.exchanges += 1;
-    this.#running.set(key, running);
-    return {
-      signal: running.aborter.signal,
-      end: () => {
-        running.exchanges -= 1;
-        // What was cut has made room for others under the same key.
-        if (running.exchanges === 0 && this.#running.get(key) === running) {
-          this.#running.delete(key);
-        }
-      },
-    };
+    return running;
   }
 
   /** Ends the watch; what runs is cut no more. */
@@ -68,11 +79,12 @@ export class RunningGrants {
   }
 
   #check(): void {
-    for (const [key, { hash, user, aborter }] of [...this.#running]) {
-      const refusal = this.refusalOf(hash) ?? user?.refusal(hash);
-      if (refusal === undefined) continue;
-      this.#running.delete(key);
-      aborter.abort(refusal);
+    for (const [hash, users] of [...this.#running]) {
+      if (users.size === 0) this.#running.delete(hash);
+      for (const running of [...users.values()]) {
+        const refusal = this.refusalOf(hash) ?? running.user?.refusal(hash);
+        if (refusal !== undefined) running.cut(refusal);
+      }
     }
   }
 }

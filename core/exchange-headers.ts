@@ -70,6 +70,14 @@ export const isForwarded = (name: string): boolean => {
   return FORWARDED.has(compared) || compared.startsWith("x-forwarded-");
 };
 
+const ROUTING = comparable("Host", "Origin", "Sec-Fetch-Site", HEADER.traceparent);
+
+/** Whether inways or outways read the header (name in any spelling); all others pass unread. */
+export const isRead = (name: string): boolean => {
+  const compared = comparableName(name);
+  return [ROUTING, OURS, FOR_OUTWAY, OF_USER, RECORDED].some((names) => names.has(compared));
+};
+
 /** Whether a trailer field may pass, in either direction: none that routes or has a meaning to us. */
 export const mayBeTrailer = (name: string): boolean =>
   comparableName(name) !== "host" &&

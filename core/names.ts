@@ -1,6 +1,7 @@
 // The names that appear in addresses, certificates and records, as types of their own: a string that
 // has not been through one of these functions is not a name.
 import { v7, validate, version } from "uuid";
+import { drawnRandom } from "./drawn-random.js";
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
@@ -56,8 +57,24 @@ export const parseComponentName = (text: string): ComponentName | undefined =>
 export const parseTransactionId = (text: string): TransactionId | undefined =>
   validate(text) && version(text) === 7 ? (text.toLowerCase() as TransactionId) : undefined;
 
+const RANDOM_BYTES = 16;
+/** When the last transaction id was made, and its place among those of that millisecond. */
+let lastMs = 0;
+let place = 0;
+
 /** A new transaction id. Ids made by one process rise. */
-export const newTransactionId = (): TransactionId => v7() as TransactionId;
+export const newTransactionId = (): TransactionId => {
+  const random = drawnRandom(RANDOM_BYTES);
+  const now = Date.now();
+  if (now > lastMs) {
+    lastMs = now;
+    // From the lower half of 32 bits: there is room for more in one millisecond than can be made.
+    place = random.readUInt32BE() >>> 1;
+  } else {
+    place += 1;
+  }
+  return v7({ msecs: lastMs, seq: place, random }) as TransactionId;
+};
 
 /** Takes a public key thumbprint in hexadecimal, either case, given back in lower case. */
 export const parseThumbprint = (text: string): Thumbprint | undefined =>

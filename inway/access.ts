@@ -30,15 +30,22 @@ export interface Access {
   readonly grant: HeldGrant;
 }
 
-const tokenOf = (headers: HeaderLines): string | undefined => {
-  const values = headerValues(headers, HEADER.authorization);
-  const [value] = values;
-  if (value === undefined) return undefined;
-  const token = values.length === 1 ? bearerToken(value) : undefined;
-  if (token !== undefined) return token;
-  throw new SchakelError("ERROR_CODE_ACCESS_TOKEN_INVALID", {
+const malformed = (): SchakelError =>
+  new SchakelError("ERROR_CODE_ACCESS_TOKEN_INVALID", {
     detail: `the header ${HEADER.authorization} is not one "Bearer", a space and a token`,
   });
+
+/** The header with the token; undefined when there is none. Throws when there is more than one. */
+const headerOf = (headers: HeaderLines): string | undefined => {
+  const values = headerValues(headers, HEADER.authorization);
+  if (values.length > 1) throw malformed();
+  return values[0];
+};
+
+const tokenOf = (header: string): string => {
+  const token = bearerToken(header);
+  if (token !== undefined) return token;
+  throw malformed();
 };
 
 const denied = (detail: string): SchakelError =>
@@ -56,15 +63,13 @@ export class InwayAccess {
    * @throws SchakelError with FSC's code for tokens, or ERROR_CODE_STATE_UNAVAILABLE
    */
   async token(headers: HeaderLines, caller: PeerIdentity): Promise<AccessToken> {
-    const text = tokenOf(headers);
+    const before = this.verified(headers, caller);
+    if (before !== undefined) return before;
+    const header = headerOf(headers);
+    const text = header === undefined ? undefined : tokenOf(header);
     const { tokenKeys: keys } = this.parts.state();
     const now = this.parts.clock.now();
     const { certificateThumbprint } = caller;
-    const before =
-      text === undefined ? undefined : this.#verified.get(text, certificateThumbprint, keys);
-    const late = before === undefined ? undefined : tokenTimeRefusal(before, now);
-    if (late !== undefined) throw new SchakelError(late.code, { detail: late.reason });
-    if (before !== undefined) return before;
     const { id, peerIdRule } = this.parts.group();
     const verdict = await verifyToken(text, {
       groupId: id,
@@ -75,8 +80,24 @@ export class InwayAccess {
       keys,
     });
     if (!verdict.ok) throw new SchakelError(verdict.code, { detail: verdict.reason });
-    if (text !== undefined) this.#verified.add({ text, token: verdict.token }, keys);
+    if (header !== undefined) this.#verified.add({ header, token: verdict.token }, keys);
     return verdict.token;
+  }
+
+  /**
+   * The token of an exchange when it was verified before for the caller's certificate, and in its time now; undefined
+   * when `token` must be asked.
+   *
+   * @throws SchakelError as `token` does
+   */
+  verified(headers: HeaderLines, { certificateThumbprint }: PeerIdentity): AccessToken | undefined {
+    const header = headerOf(headers);
+    if (header === undefined) return undefined;
+    const token = this.#verified.get(header, certificateThumbprint, this.parts.state().tokenKeys);
+    if (token === undefined) return undefined;
+    const late = tokenTimeRefusal(token, this.parts.clock.now());
+    if (late !== undefined) throw new SchakelError(late.code, { detail: late.reason });
+    return token;
   }
 
   /**

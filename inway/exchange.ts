@@ -8,7 +8,7 @@ import type { RunningGrant, RunningGrants } from "../component/running-grants.js
 import type { AccessToken } from "../contracts/token.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
-import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
+import { HEADER, isRead, mayBeTrailer } from "../core/exchange-headers.js";
 import type { ExchangeMetrics } from "../core/exchange-metrics.js";
 import type { Log } from "../core/log.js";
 import { parseTransactionId, type PeerId, type TransactionId } from "../core/names.js";
@@ -19,10 +19,12 @@ import {
   type ExchangeHandler,
   type Outcome,
 } from "../relay/exchange.js";
-import { headerValues, type RequestHead } from "../relay/message.js";
-import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
+import { headerValues, type HeaderLines, type RequestHead } from "../relay/message.js";
+import { NameChoice } from "../relay/name-choice.js";
+import type { ExchangeEntry, OutcomeEntry, Party } from "../txlog/entry.js";
 import { abandoned, answeredWith, farTimeOf, forwarded } from "../txlog/from-exchange.js";
-import { underGrant } from "../txlog/from-grant.js";
+import { thumbprintOf } from "../txlog/from-certificate.js";
+import { ofGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
 import type { InwayAccess } from "./access.js";
@@ -50,36 +52,44 @@ export interface InwayParts {
   readonly running: () => number;
 }
 
+/** What becomes known of an exchange for its record, one thing after another. */
+type Draft = { -readonly [Key in keyof ExchangeEntry]: ExchangeEntry[Key] };
+
+/** The headers that are looked at; the others are never more than octets. */
+const READ = new NameChoice(isRead);
+
 const RECEIPT_BYTES = 32;
 
-const receiptOf = (head: Partial<RequestHead>): Buffer | undefined => {
-  const [text = "", ...more] = headerValues(head.headers ?? [], HEADER.receipt);
-  const receipt = Buffer.from(text, "base64url");
-  return more.length === 0 && receipt.length === RECEIPT_BYTES ? receipt : undefined;
+const receiptOf = (headers: HeaderLines): Buffer | undefined => {
+  const values = headerValues(headers, HEADER.receipt);
+  if (values.length !== 1) return undefined;
+  const receipt = Buffer.from(values[0] ?? "", "base64url");
+  return receipt.length === RECEIPT_BYTES ? receipt : undefined;
 };
 
-const transactionIdOf = (head: Partial<RequestHead>): TransactionId | undefined => {
-  const [text = "", ...more] = headerValues(head.headers ?? [], HEADER.transactionId);
-  return more.length === 0 ? parseTransactionId(text) : undefined;
+const transactionIdOf = (headers: HeaderLines): TransactionId | undefined => {
+  const values = headerValues(headers, HEADER.transactionId);
+  return values.length === 1 ? parseTransactionId(values[0] ?? "") : undefined;
 };
 
-const delegator = (id: PeerId | undefined): { readonly delegatorId?: string } =>
-  id === undefined ? {} : { delegatorId: id };
+const party = (peerId: string, delegatorId: PeerId | undefined): Party =>
+  delegatorId === undefined ? { peerId } : { peerId, delegatorId };
 
 /** What a verified token lets the record say, also when the exchange is then refused. */
-const ofToken = (entry: ExchangeEntry, token: AccessToken): ExchangeEntry => ({
-  ...entry,
-  service: token.serviceName,
-  grantHash: token.grantHash,
-  source: { ...entry.source, ...delegator(token.connectionDelegator) },
-  destination: { ...entry.destination, ...delegator(token.serviceDelegator) },
-});
+const noteToken = (entry: Draft, token: AccessToken): void => {
+  entry.service = token.serviceName;
+  entry.grantHash = token.grantHash;
+  entry.source = party(entry.source.peerId, token.connectionDelegator);
+  entry.destination = party(entry.destination.peerId, token.serviceDelegator);
+};
 
 /** An exchange that has been recorded and may be forwarded. */
 interface Recorded {
   readonly transactionId: TransactionId;
   readonly service: OfferedService;
   readonly path: string;
+  /** Those of the request that are looked at. */
+  readonly headers: HeaderLines;
   readonly intent: Intent;
   readonly signal: AbortSignal;
 }
@@ -94,28 +104,28 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
   async exchange(exchange: Exchange<PeerIdentity>): Promise<void> {
     const { request, context: caller } = exchange;
     const { transactionLog, access, runningGrants } = this.parts;
-    let entry = this.#entry(request, caller);
+    const { method, target } = request;
+    const headers = READ.linesIn(request);
+    const entry = this.#entry({ method, headers }, caller);
     let intent: Intent | undefined;
     let running: RunningGrant | undefined;
     let leave: Leave | undefined;
     try {
       this.#requireRoom();
       leave = this.parts.peerLimits.exchange(caller.peerId);
-      const transactionId = this.#requireTransactionId(request);
-      const token = await access.token(request.headers, caller);
-      entry = ofToken(entry, token);
-      const permitted = access.permit(token, caller);
+      const transactionId = this.#requireTransactionId(entry, headers);
+      const token = access.verified(headers, caller) ?? (await access.token(headers, caller));
+      noteToken(entry, token);
+      const { grant, service } = access.permit(token, caller);
       running = runningGrants.begin(token.grantHash);
-      const personal = personalOf(request.target, request.headers);
-      entry = { ...underGrant(entry, permitted.grant), personal };
-      const { service } = permitted;
-      const path = sourcePath(service, request.target);
-      const pathTemplate = this.parts.pathTemplates.of(service, path);
-      if (pathTemplate !== undefined) entry = { ...entry, pathTemplate };
+      Object.assign(entry, ofGrant(grant));
+      entry.personal = personalOf(target, headers);
+      const path = sourcePath(service, target);
+      entry.pathTemplate = this.parts.pathTemplates.of(service, path);
 
       intent = await transactionLog.intent(entry);
       const { signal } = running;
-      const recorded = { transactionId, service, path, intent, signal };
+      const recorded = { transactionId, service, path, headers, intent, signal };
       const outcome = await this.#relay(exchange, recorded);
       this.#close(intent, forwarded(outcome, "source"));
     } catch (thrown) {
@@ -139,20 +149,22 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
   }
 
   /** What can be said of a request before anything in it is believed. */
-  #entry(head: Partial<RequestHead>, caller: PeerIdentity): ExchangeEntry {
+  #entry(head: Partial<Pick<RequestHead, "method" | "headers">>, caller: PeerIdentity): Draft {
     const headers = head.headers ?? [];
-    const traceId = traceIdOf(headers);
-    const otherReceipt = receiptOf(head);
     return {
       direction: "incoming",
-      transactionId: transactionIdOf(head),
+      transactionId: transactionIdOf(headers),
+      grantHash: undefined,
       source: { peerId: caller.peerId },
       destination: { peerId: this.parts.bundle().identity.peerId },
       service: "",
       method: head.method ?? "",
-      certificateThumbprint: Buffer.from(caller.certificateThumbprint, "base64url"),
-      ...(traceId === undefined ? {} : { traceId }),
-      ...(otherReceipt === undefined ? {} : { otherReceipt }),
+      pathTemplate: undefined,
+      clause: undefined,
+      certificateThumbprint: thumbprintOf(caller),
+      traceId: traceIdOf(headers),
+      otherReceipt: receiptOf(headers),
+      personal: undefined,
     };
   }
 
@@ -161,17 +173,16 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     if (running() > exchangesMax) throw new SchakelError("ERROR_CODE_OVERLOADED");
   }
 
-  #requireTransactionId(request: RequestHead): TransactionId {
-    const found = transactionIdOf(request);
-    if (found !== undefined) return found;
-    const sent = headerValues(request.headers, HEADER.transactionId);
+  #requireTransactionId({ transactionId }: Draft, headers: HeaderLines): TransactionId {
+    if (transactionId !== undefined) return transactionId;
+    const sent = headerValues(headers, HEADER.transactionId);
     throw new SchakelError(sent.length === 0 ? "MISSING_LOG_RECORD_ID" : "INVALID_LOG_RECORD_ID");
   }
 
   #relay(exchange: Exchange<PeerIdentity>, recorded: Recorded): Promise<Outcome> {
     const { request, context: caller } = exchange;
     const { service, intent, signal } = recorded;
-    const [received = ""] = headerValues(request.headers, "host");
+    const [received = ""] = headerValues(recorded.headers, "host");
     const headers = towardsSource(request, {
       transactionId: recorded.transactionId,
       consumer: caller.peerId,

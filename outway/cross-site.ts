@@ -13,7 +13,7 @@ const originHost = (origin: string): string | undefined => URL.parse(origin)?.ho
  * @throws SchakelError ERROR_CODE_CROSS_SITE_REQUEST when `Sec-Fetch-Site` says that another origin
  *   started the request, or `Origin` is not the host that was asked (Fetch Metadata; RFC 6454)
  */
-export const refuseCrossSite = ({ headers }: RequestHead): void => {
+export const refuseCrossSite = ({ headers }: Pick<RequestHead, "headers">): void => {
   const foreign = headerValues(headers, "sec-fetch-site").find(
     (site) => !OWN_SITE.has(site.toLowerCase()),
   );
@@ -22,10 +22,10 @@ export const refuseCrossSite = ({ headers }: RequestHead): void => {
       detail: `Sec-Fetch-Site is "${foreign}"`,
     });
   }
+  const origins = headerValues(headers, "origin");
+  if (origins.length === 0) return;
   const [host = ""] = headerValues(headers, "host");
-  const other = headerValues(headers, "origin").find(
-    (origin) => originHost(origin) !== host.toLowerCase(),
-  );
+  const other = origins.find((origin) => originHost(origin) !== host.toLowerCase());
   if (other !== undefined) {
     throw new SchakelError("ERROR_CODE_CROSS_SITE_REQUEST", { detail: `Origin is "${other}"` });
   }

@@ -7,10 +7,9 @@ import type { GrantUser, RunningGrant, RunningGrants } from "../component/runnin
 import type { StateSource } from "../component/state-source.js";
 import type { Address } from "../core/address.js";
 import type { Clock } from "../core/clock.js";
-import { bearerHeader } from "../contracts/token-check.js";
 import { errorAnswer } from "../core/error-answer.js";
 import { SchakelError } from "../core/errors.js";
-import { HEADER, mayBeTrailer } from "../core/exchange-headers.js";
+import { HEADER, isRead, mayBeTrailer } from "../core/exchange-headers.js";
 import type { ExchangeMetrics } from "../core/exchange-metrics.js";
 import type { Log } from "../core/log.js";
 import { newTransactionId, type TransactionId } from "../core/names.js";
@@ -19,29 +18,32 @@ import {
   type Answer,
   type Exchange,
   type ExchangeHandler,
-  type Outcome,
+  type ForwardOrder,
 } from "../relay/exchange.js";
-import { HeaderName } from "../relay/header-name.js";
-import {
-  headerValues,
-  type HeaderLines,
-  type RequestHead,
-  type ResponseHead,
-} from "../relay/message.js";
+import { headerValues, type HeaderLines, type RequestHead } from "../relay/message.js";
+import { NameChoice } from "../relay/name-choice.js";
 import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
 import { abandoned, answeredWith, farTimeOf, forwarded } from "../txlog/from-exchange.js";
-import { underGrant } from "../txlog/from-grant.js";
+import { thumbprintOf } from "../txlog/from-certificate.js";
+import { ofGrant } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
+import { receiptOf, refusesToken } from "./answered.js";
 import { connectedName, identifyClient, type Client, type Connected } from "./clients.js";
 import { refuseCrossSite } from "./cross-site.js";
 import { isUnreachable, toOutwayError } from "./failures.js";
 import { missingTrace, towardsClient, towardsInway, type InwayHeaders } from "./headers.js";
-import { inwayHost, inwayTarget, type InwayDialling } from "./inway-target.js";
+import { InwayTargets, type InwayDialling } from "./inway-target.js";
 import { KnownServices } from "./known-services.js";
 import { chosenGrant, permit } from "./permit.js";
 import type { Candidate } from "./pick.js";
-import { locate, parseTarget, type Addressing, type LocatedService } from "./target.js";
+import {
+  locate,
+  parseTarget,
+  type Addressing,
+  type Asking,
+  type LocatedService,
+} from "./target.js";
 import type { GivenToken, Tokens } from "./tokens.js";
 
 /** What an exchange needs; functions give what may change while the outway runs. */
@@ -83,22 +85,13 @@ interface Recorded extends Permitted {
   readonly signal: AbortSignal;
 }
 
-const RECEIPT_BYTES = 32;
+const NOBODY = { peerId: "" };
 
-const RECEIPT = new HeaderName(HEADER.receipt);
+/** What becomes known of an exchange for its record, one thing after another. */
+type Draft = { -readonly [Key in keyof ExchangeEntry]: ExchangeEntry[Key] };
 
-const receiptOf = (head: ResponseHead): Buffer | undefined => {
-  const [text = ""] = RECEIPT.valuesIn(head);
-  const receipt = Buffer.from(text, "base64url");
-  return receipt.length === RECEIPT_BYTES ? receipt : undefined;
-};
-
-const DROPPING = new Set(["ERROR_CODE_ACCESS_TOKEN_EXPIRED", "ERROR_CODE_ACCESS_TOKEN_INVALID"]);
-
-/** Whether an inway's answer says that the token counts no more. */
-const refusesToken = (head: ResponseHead): boolean =>
-  head.status === 401 &&
-  headerValues(head.headers, HEADER.errorCode).some((code) => DROPPING.has(code));
+/** The headers that are looked at; the others are never more than octets. */
+const READ = new NameChoice(isRead);
 
 const sameAddress = (a: Address, b: Address): boolean => a.host === b.host && a.port === b.port;
 
@@ -107,34 +100,38 @@ const elapsedUs = (exchange: Exchange<unknown>): number =>
 
 /** Handles the exchanges of all clients; keeps nothing of an exchange after its end. */
 export class OutwayExchanges implements ExchangeHandler<Connected> {
-  constructor(private readonly parts: OutwayParts) {}
+  readonly #targets: InwayTargets;
+
+  constructor(private readonly parts: OutwayParts) {
+    this.#targets = new InwayTargets(parts);
+  }
 
   async exchange(exchange: Exchange<Connected>): Promise<void> {
     const { request, context: connected } = exchange;
     const { parts } = this;
+    const read = READ.linesIn(request);
+    const trace = missingTrace(read);
+    const headers = trace.length === 0 ? read : [...read, ...trace];
+    const { method, target } = request;
     const transactionId = newTransactionId();
-    const trace = missingTrace(request.headers);
-    const headers = [...request.headers, ...trace];
-    let entry = this.#entry(transactionId, connected, { ...request, headers });
+    const entry = this.#entry(transactionId, connected, { method, headers });
     let intent: Intent | undefined;
     let running: RunningGrant | undefined;
-    const found = (more: Partial<ExchangeEntry>): void => {
-      entry = { ...entry, ...more };
-    };
     try {
       this.#requireRoom();
-      refuseCrossSite(request);
-      const client = identifyClient(connected, request.headers, () => parts.state.require());
-      found({ client: client.name });
-      const permitted = this.#permit(request, client, found);
-      running = parts.runningGrants.begin(permitted.grant.hash, this.#user(client));
+      refuseCrossSite({ headers });
+      const client = identifyClient(connected, headers, () => parts.state.require());
+      entry.client = client.name;
+      const { located, path, grant } = this.#permit({ target, headers }, client, entry);
+      running = parts.runningGrants.begin(grant.hash, this.#user(client));
       // Before the token: a refusal for want of one names the grant too.
-      entry = underGrant(entry, permitted.grant);
-      const { given, bundle } = await this.#token(permitted.grant);
-      entry = { ...entry, personal: personalOf(permitted.path, headers) };
+      Object.assign(entry, ofGrant(grant));
+      const { given, bundle } = this.#readyToken(grant) ?? (await this.#token(grant));
+      entry.personal = personalOf(path, headers);
 
       intent = await parts.transactionLog.intent(entry);
       const { signal } = running;
+      const permitted = { located, path, grant };
       const more = { transactionId, trace, intent, given, bundle, signal };
       await this.#relay(exchange, { ...permitted, ...more });
     } catch (thrown) {
@@ -160,36 +157,34 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
   #entry(
     transactionId: TransactionId,
     connected: Connected,
-    head: Partial<RequestHead>,
-  ): ExchangeEntry {
+    head: Partial<Pick<RequestHead, "method" | "headers">>,
+  ): Draft {
     const { identity } = this.parts.bundle();
-    const traceId = traceIdOf(head.headers ?? []);
     return {
       direction: "outgoing",
       transactionId,
+      grantHash: undefined,
       source: { peerId: identity.peerId },
-      destination: { peerId: "" },
+      destination: NOBODY,
       service: "",
       method: head.method ?? "",
+      clause: undefined,
       client: connectedName(connected) ?? "",
-      certificateThumbprint: Buffer.from(identity.certificateThumbprint, "base64url"),
-      ...(traceId === undefined ? {} : { traceId }),
+      certificateThumbprint: thumbprintOf(identity),
+      traceId: traceIdOf(head.headers ?? []),
+      personal: undefined,
     };
   }
 
   /** Finds what is asked for and the grant for it, and says for the record what was found so far. */
-  #permit(
-    request: RequestHead,
-    client: Client,
-    found: (more: Partial<ExchangeEntry>) => void,
-  ): Permitted {
+  #permit(request: Asking, client: Client, entry: Draft): Permitted {
     const { parts } = this;
     const own = parts.bundle().identity;
     const choosing = headerValues(request.headers, HEADER.grantHash).length > 0;
     const chosen = choosing
       ? chosenGrant(request.headers, { state: parts.state.require(), own })
       : undefined;
-    if (chosen !== undefined) found({ grantHash: chosen.hash });
+    if (chosen !== undefined) entry.grantHash = chosen.hash;
     const known = new KnownServices(parts.catalogue(), parts.state.current);
     const addressing: Addressing = {
       suffix: parts.hostSuffix,
@@ -198,10 +193,20 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     };
     const addressed = parseTarget(request, addressing, known, chosen?.grant);
     const located = locate(addressed, known, addressing.rule);
-    found({ destination: { peerId: located.peerId }, service: located.name });
+    entry.destination = { peerId: located.peerId };
+    entry.service = located.name;
     const permitting = { state: parts.state.require(), own, now: parts.clock.now() };
     const grant = permit({ located, chosen, client }, permitting);
     return { located, path: addressed.path, grant };
+  }
+
+  /** The token for a grant when it is at hand, with the certificate that it is bound to. */
+  #readyToken(grant: HeldGrant): { given: GivenToken; bundle: Bundle } | undefined {
+    const given = this.parts.tokens.ready(grant);
+    const bundle = this.parts.bundle();
+    return given?.token.certificateThumbprint === bundle.identity.certificateThumbprint
+      ? { given, bundle }
+      : undefined;
   }
 
   /** The token for a grant with the certificate that it is bound to, which is what the inway must see. */
@@ -241,7 +246,10 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     let failure: unknown;
     for (const { address } of ranked) {
       try {
-        await this.#relayTo(address, exchange, recorded);
+        const answered = { receipt: undefined };
+        const order = this.#order(address, exchange.request, recorded, answered);
+        const outcome = await exchange.forward(order);
+        this.#close(recorded.intent, forwarded(outcome, "other", answered.receipt));
         return;
       } catch (error) {
         if (
@@ -264,12 +272,15 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       : failure;
   }
 
-  async #relayTo(
+  /** How an exchange is forwarded to the inway at an address. What its answer says is put in `answered`. */
+  #order(
     address: Address,
-    exchange: Exchange<Connected>,
+    request: RequestHead,
     recorded: Recorded,
-  ): Promise<void> {
+    answered: { receipt: Buffer | undefined },
+  ): ForwardOrder {
     const { transactionId, trace, located, intent, given, bundle, signal } = recorded;
+    const { target, host } = this.#targets.at(address, located.peerId, bundle);
     const known: InwayHeaders = {
       transactionId,
       trace,
@@ -278,24 +289,22 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       receipt: intent.leafHash,
       keepForwarded: this.parts.keepForwarded,
     };
-    let otherReceipt: Buffer | undefined;
-    const outcome: Outcome = await exchange.forward({
-      target: inwayTarget(address, located.peerId, { ...this.parts, bundle: () => bundle }),
+    return {
+      target,
       head: {
-        method: exchange.request.method,
+        method: request.method,
         target: recorded.path,
-        headers: towardsInway(exchange.request, known, inwayHost(address)),
-        token: bearerHeader(given.text),
+        headers: towardsInway(request, known, host),
+        token: given.header,
       },
       rewriteResponse: (head) => {
-        otherReceipt = receiptOf(head);
+        answered.receipt = receiptOf(head);
         if (refusesToken(head)) this.parts.tokens.drop(given);
         return towardsClient(head, transactionId);
       },
       keepTrailer: mayBeTrailer,
       signal,
-    });
-    this.#close(intent, forwarded(outcome, "other", otherReceipt));
+    };
   }
 
   async #fail(

@@ -1,5 +1,5 @@
 // The headers of an exchange as they leave the outway: towards the inway, and back (docs/headers.md).
-import { randomFillSync } from "node:crypto";
+import { drawnRandom } from "../core/drawn-random.js";
 import {
   HEADER,
   comparableName,
@@ -33,16 +33,9 @@ export interface InwayHeaders {
 }
 
 const TRACE_BYTES = 24;
-// Drawn for many exchanges at once: one draw costs as much as all of them.
-const drawn = Buffer.alloc(256 * TRACE_BYTES);
-let used = drawn.length;
 
 const newTraceparent = (): string => {
-  if (used === drawn.length) {
-    randomFillSync(drawn);
-    used = 0;
-  }
-  const random = drawn.toString("hex", used, (used += TRACE_BYTES));
+  const random = drawnRandom(TRACE_BYTES).toString("hex");
   return `00-${random.slice(0, 32)}-${random.slice(32)}-01`;
 };
 

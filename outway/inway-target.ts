@@ -152,5 +152,39 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
 };
 
 /** The Host that an inway sees: its own name, with the port unless it is the usual one. */
-export const inwayHost = (address: Address): string =>
+const inwayHost = (address: Address): string =>
   address.port === 443 ? address.host : formatAddress(address);
+
+/** An inway as exchanges go there. */
+export interface ReachedInway {
+  readonly target: Target;
+  /** The Host that it sees. */
+  readonly host: string;
+}
+
+interface Made extends ReachedInway {
+  readonly group: Group;
+  readonly bundle: Bundle;
+  readonly provider: PeerId;
+  readonly mode: LinkMode;
+}
+
+/** Inways as targets, made once for an address that a token names and made anew when what they depend on changes. */
+export class InwayTargets {
+  readonly #made = new WeakMap<Address, Made>();
+
+  constructor(private readonly parts: InwayDialling) {}
+
+  /** The inway of a provider at an address, for connections with this certificate of ours. */
+  at(address: Address, provider: PeerId, bundle: Bundle): ReachedInway {
+    const group = this.parts.group();
+    const mode = this.parts.linkPolicy.modeFor(provider);
+    const before = this.#made.get(address);
+    const isSame = before?.group === group && before.bundle === bundle && before.mode === mode;
+    if (isSame && before.provider === provider) return before;
+    const target = inwayTarget(address, provider, { ...this.parts, bundle: () => bundle });
+    const made = { group, bundle, provider, mode, target, host: inwayHost(address) };
+    this.#made.set(address, made);
+    return made;
+  }
+}

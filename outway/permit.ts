@@ -74,13 +74,13 @@ const described = ({ hash, grant }: HeldGrant): string => {
 
 const only = (grants: readonly HeldGrant[], client: Client): HeldGrant => {
   const allowed = grants.filter(({ hash }) => client.mayUse(hash));
-  const [first, ...more] = allowed;
+  const [first] = allowed;
   if (first === undefined) {
     throw new SchakelError("ERROR_CODE_CLIENT_NOT_ALLOWED", {
       detail: `client "${client.name}", ${grants.slice(0, SHOWN_MAX).map(described).join("; ")}`,
     });
   }
-  if (more.length === 0) return first;
+  if (allowed.length === 1) return first;
   throw new SchakelError("ERROR_CODE_GRANT_AMBIGUOUS", {
     detail: allowed.slice(0, SHOWN_MAX).map(described).join("; "),
     choices: allowed.map(({ hash }) => hash),
@@ -114,14 +114,16 @@ export const permit = ({ located, chosen, client }: Asked, permitting: Permittin
       });
     }
   }
-  const candidates =
-    chosen === undefined
-      ? state.grantsFor(peerId, name).filter(({ grant }) => grant.outway.peer_id === own.peerId)
-      : [chosen];
-  const judged = candidates.map((grant) => ({ grant, problem: problemOf(grant, permitting) }));
-  const usable = judged.filter(({ problem }) => problem === undefined).map(({ grant }) => grant);
+  const candidates = chosen === undefined ? state.grantsFor(peerId, name) : [chosen];
+  const usable: HeldGrant[] = [];
+  const problems: string[] = [];
+  for (const held of candidates) {
+    if (held.grant.outway.peer_id !== own.peerId) continue;
+    const problem = problemOf(held, permitting);
+    if (problem === undefined) usable.push(held);
+    else problems.push(problem);
+  }
   if (usable.length > 0) return only(usable, client);
-  const problems = judged.map(({ problem }) => problem).filter((problem) => problem !== undefined);
   throw noContract(located, permitting, problems);
 };
 

@@ -31,6 +31,7 @@ export class InwayPicker {
 
   /** The inways, best first. Those that the directory saw down come last: the provider says that they are there. */
   rank<C extends Candidate>(candidates: readonly C[]): C[] {
+    if (candidates.length < 2) return [...candidates];
     const now = this.clock.monotonic();
     const ranked = candidates.map((candidate) => {
       const seen = this.#seen.get(formatAddress(candidate.address)) ?? UNSEEN;

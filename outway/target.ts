@@ -16,8 +16,11 @@ export interface AddressedService {
   readonly path: string;
 }
 
+/** A request as far as it says which service it means. */
+export type Asking = Pick<RequestHead, "target" | "headers">;
+
 const CHOICES_MAX = 10;
-const hostOf = (head: RequestHead): string => {
+const hostOf = (head: Asking): string => {
   const [host = ""] = headerValues(head.headers, "host");
   return host
     .toLowerCase()
@@ -80,7 +83,7 @@ const byGrant = (
  * @throws SchakelError ERROR_CODE_ADDRESS_INVALID with up to ten valid addresses
  */
 export const parseTarget = (
-  head: RequestHead,
+  head: Asking,
   { suffix, anyHost, rule }: Addressing,
   known: KnownServices,
   chosen?: ConnectionGrant,

@@ -5,7 +5,7 @@ import type { Bundle } from "../certs/bundle.js";
 import type { Group } from "../certs/group.js";
 import type { ComponentState, HeldGrant } from "../component/component-state.js";
 import type { GrantHash } from "../contracts/hash.js";
-import { checkGivenToken, type TokenVerdict } from "../contracts/token-check.js";
+import { bearerHeader, checkGivenToken, type TokenVerdict } from "../contracts/token-check.js";
 import type { AccessToken } from "../contracts/token.js";
 import { shown } from "../contracts/shown-text.js";
 import type { Clock } from "../core/clock.js";
@@ -37,6 +37,8 @@ export interface TokenParts {
 /** A token that was given to us and checked. */
 export interface GivenToken {
   readonly text: string;
+  /** The value of `Fsc-Authorization`, the same string each time: it is found by it over and over. */
+  readonly header: string;
   readonly token: AccessToken;
   /** Milliseconds since 1970. */
   readonly givenAt: number;
@@ -59,7 +61,9 @@ interface Entry {
 
 /** Gives tokens for grants. */
 export class Tokens {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<GrantHash, Entry>();
+  /** The certificate that they are for. */
+  #certificate: string | undefined;
   /** What lay on disk at the start and has not been asked for yet, unchecked. */
   readonly #stored: Map<string, StoredToken>;
 
@@ -75,25 +79,30 @@ export class Tokens {
     return new Tokens(parts, await parts.file.read());
   }
 
+  /** The token for a grant and our certificate that is in memory and lasts; undefined when `tokenFor` must be asked. */
+  ready({ hash }: HeldGrant): GivenToken | undefined {
+    const entry = this.#entry(hash);
+    const { given } = entry;
+    const now = this.parts.clock.now();
+    if (given === undefined || now >= given.token.expires * 1000 - MARGIN_MS) return undefined;
+    if (now >= renewalOf(given)) this.#renew(entry);
+    return given;
+  }
+
   /**
    * The token for a grant and our certificate, from memory when there is one that lasts.
    *
    * @throws SchakelError ERROR_CODE_TOKEN_UNAVAILABLE, with what the provider's manager answered
    */
-  async tokenFor({ hash }: HeldGrant): Promise<GivenToken> {
-    const entry = this.#entry(hash);
-    const given = entry.given ?? this.#restored(entry);
-    const now = this.parts.clock.now();
-    if (given === undefined || now >= given.token.expires * 1000 - MARGIN_MS) {
-      return await this.#ask(entry);
-    }
-    if (now >= renewalOf(given)) this.#renew(entry);
-    return given;
+  async tokenFor(grant: HeldGrant): Promise<GivenToken> {
+    const entry = this.#entry(grant.hash);
+    if (entry.given === undefined) this.#restore(entry);
+    return this.ready(grant) ?? (await this.#ask(entry));
   }
 
   /** Takes back a token that an inway did not take, so that the next exchange asks for another. */
   drop({ text, token, givenAt }: GivenToken): void {
-    const entry = this.#entries.get(this.#nameOf(token.grantHash));
+    const entry = this.#entries.get(token.grantHash);
     if (entry?.given?.text !== text) return;
     if (this.parts.clock.now() - givenAt < DROP_AGE_MS) return;
     entry.given = undefined;
@@ -102,14 +111,17 @@ export class Tokens {
 
   /** Asks for another token while this one stays in use: the inways that it names could not be reached. */
   renewSoon({ text, token, givenAt }: GivenToken): void {
-    const entry = this.#entries.get(this.#nameOf(token.grantHash));
+    const entry = this.#entries.get(token.grantHash);
     if (entry?.given?.text !== text) return;
     if (this.parts.clock.now() - givenAt >= DROP_AGE_MS) this.#renew(entry);
   }
 
-  /** To be called when our certificate has changed: asks anew for every grant that is in use. */
+  /** To be called when our certificate may have changed: asks anew for every grant that is in use if it has. */
   certificateChanged(): void {
-    const grants = new Set([...this.#entries.values()].map(({ grant }) => grant));
+    const { certificateThumbprint } = this.parts.bundle().identity;
+    if (certificateThumbprint === this.#certificate) return;
+    this.#certificate = certificateThumbprint;
+    const grants = [...this.#entries.keys()];
     this.#entries.clear();
     for (const grant of grants) this.#renew(this.#entry(grant));
   }
@@ -118,16 +130,14 @@ export class Tokens {
     return nameOf(this.parts.bundle().identity.certificateThumbprint, grant);
   }
 
-  /** The token that lay on disk, once, if it is right now. */
-  #restored(entry: Entry): GivenToken | undefined {
+  /** Takes the token that lay on disk, once, if it is right now. */
+  #restore(entry: Entry): void {
     const name = this.#nameOf(entry.grant);
     const stored = this.#stored.get(name);
-    if (stored === undefined) return undefined;
+    if (stored === undefined) return;
     this.#stored.delete(name);
     const verdict = this.#check(stored.text, entry.grant);
-    if (!verdict.ok) return undefined;
-    entry.given = { text: stored.text, token: verdict.token, givenAt: stored.givenAt };
-    return entry.given;
+    if (verdict.ok) entry.given = givenToken(stored.text, verdict.token, stored.givenAt);
   }
 
   #store(): void {
@@ -141,16 +151,13 @@ export class Tokens {
     ]);
   }
 
+  /** What is known for a grant with the certificate of now. Beyond the limit the one that is there longest goes. */
   #entry(grant: GrantHash): Entry {
-    const name = this.#nameOf(grant);
-    const entry = this.#entries.get(name) ?? {
-      grant,
-      given: undefined,
-      asking: undefined,
-      failure: undefined,
-    };
-    this.#entries.delete(name);
-    this.#entries.set(name, entry);
+    this.certificateChanged();
+    const known = this.#entries.get(grant);
+    if (known !== undefined) return known;
+    const entry: Entry = { grant, given: undefined, asking: undefined, failure: undefined };
+    this.#entries.set(grant, entry);
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > TOKENS_MAX && oldest !== undefined) this.#entries.delete(oldest);
     return entry;
@@ -198,7 +205,7 @@ export class Tokens {
     if (address === undefined) return unavailable(`no manager of peer ${peerId} is known`);
     const text = await client.token({ peerId, address }, hash);
     const verdict = this.#check(text, hash);
-    if (verdict.ok) return { text, token: verdict.token, givenAt: clock.now() };
+    if (verdict.ok) return givenToken(text, verdict.token, clock.now());
     return unavailable(
       `the token that the manager of peer ${peerId} gave is not right: ${verdict.reason}`,
     );
@@ -223,6 +230,11 @@ export class Tokens {
 
 // No thumbprint has a space.
 const nameOf = (certificate: string, grant: string): string => `${certificate} ${grant}`;
+
+const givenToken = (text: string, token: AccessToken, givenAt: number): GivenToken => ({
+  ...{ text, header: bearerHeader(text) },
+  ...{ token, givenAt },
+});
 
 const storedOf = ({ text, givenAt }: GivenToken): Pick<StoredToken, "text" | "givenAt"> => ({
   text,

@@ -3,7 +3,7 @@
 import { SchakelError } from "../core/errors.js";
 import type { ClientSide } from "./client-side.js";
 import { follow, unfollow } from "./cut-off.js";
-import { Deadline } from "./deadline.js";
+import { Deadline, type Watched } from "./deadline.js";
 import { EditedLines, EndToEndResponse } from "./edited-lines.js";
 import { ForwardError, type ForwardFailure, type ForwardOrder, type Outcome } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
@@ -25,7 +25,7 @@ const linesOf = (headers: HeaderLines | EditedLines): HeaderLines =>
   headers instanceof EditedLines ? headers.pairs : headers;
 
 /** Use once: `run`. */
-export class Attempt implements ResponseSink {
+export class Attempt implements ResponseSink, Watched {
   readonly #parts: AttemptParts;
   readonly #startedAt = performance.now();
   /** When the last byte of the response had come. */
@@ -95,10 +95,7 @@ export class Attempt implements ResponseSink {
       this.#settle(() => this.#reject(error));
       return;
     }
-    this.#deadline = new Deadline(
-      () => this.#limitMs(),
-      () => this.#expired(),
-    );
+    this.#deadline = new Deadline(this);
     client.onDrain(() => this.#clientDrained());
     if (!this.#hasBody) {
       this.#endRequest();
@@ -219,13 +216,15 @@ export class Attempt implements ResponseSink {
     return !this.#requestEnded && !this.#targetFull && this.#mayContinue;
   }
 
-  #limitMs(): number {
+  /** Part of Watched. */
+  limitMs(): number {
     const { order, limits } = this.#parts;
     if (this.#responding) return order.target.idleTimeoutMs;
     return this.#waitsForClient() ? limits.bodyIdleTimeoutMs : order.target.answerTimeoutMs;
   }
 
-  #expired(): void {
+  /** Part of Watched. */
+  expired(): void {
     const { client } = this.#parts;
     if (!this.#waitsForClient()) {
       this.failed("answer-timeout", undefined);

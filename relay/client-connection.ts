@@ -11,7 +11,7 @@ import { endToEnd } from "./hop-by-hop.js";
 import type { RequestHead } from "./message.js";
 import { BodyReader, MalformedBody } from "./scan-body.js";
 import { RefusedHead, scanRequest, type FoundRequest } from "./scan-request.js";
-import { ServedExchange, type Shared } from "./served-exchange.js";
+import { asAnswered, ServedExchange, type Shared } from "./served-exchange.js";
 import { responseBytes } from "./write-head.js";
 import { Writer, writingAtOnce } from "./writer.js";
 
@@ -237,14 +237,14 @@ export class ClientConnection<C> {
     const unanswered = (failure: unknown): void => {
       served.ended();
       if (message.begun || message.gone) this.#settled(message);
-      else this.#refuse(message, message.problem ?? toSchakelError(failure));
+      else this.#refuse(message, message.problem ?? asAnswered(failure));
     };
     const over = (failure: unknown): void => {
       if (exchange.running === undefined) unanswered(failure);
       else void exchange.running.finally(() => over(failure)).catch(() => undefined);
     };
     served.handler.exchange(exchange).then(
-      () => over(new Error("the exchange was left unanswered")),
+      () => over(undefined),
       (error: unknown) => over(error),
     );
   }

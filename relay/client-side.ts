@@ -155,10 +155,7 @@ export abstract class ClientSide implements BodySink {
         { status, reason: STATUS_CODES[status] ?? "", headers },
         status === 204 ? { kind: "none" } : { kind: "length", bytes: body.length },
       );
-      const deadline = new Deadline(
-        () => idleMs,
-        () => this.cut(),
-      );
+      const deadline = new Deadline({ limitMs: () => idleMs, expired: () => this.cut() });
       const done = (result: "complete" | "client-aborted"): void => {
         deadline.stop();
         this.onFailure(undefined);

@@ -30,18 +30,23 @@ class Alarm {
 const SPARE_MAX = 1024;
 const spare: Alarm[] = [];
 
-/** Calls `expired` once when no progress was noted for as long as `limitMs` says at that moment. */
+/** Whoever a deadline is for. */
+export interface Watched {
+  /** How long no progress may be made, at this moment. */
+  limitMs(): number;
+  /** None was made for so long. Called once at most. */
+  expired(): void;
+}
+
+/** Tells its owner once when no progress was noted for too long. */
 export class Deadline {
   #last = performance.now();
   #alarm: Alarm | undefined;
 
-  constructor(
-    private readonly limitMs: () => number,
-    private readonly expired: () => void,
-  ) {
+  constructor(private readonly watched: Watched) {
     this.#alarm = spare.pop() ?? new Alarm();
     this.#alarm.owner = this;
-    this.#alarm.by(this.#last + limitMs(), this.#last);
+    this.#alarm.by(this.#last + watched.limitMs(), this.#last);
   }
 
   /** Something moved. */
@@ -52,7 +57,7 @@ export class Deadline {
   /** Something moved, and from now on another limit may hold. */
   restart(): void {
     this.#last = performance.now();
-    this.#alarm?.by(this.#last + this.limitMs(), this.#last);
+    this.#alarm?.by(this.#last + this.watched.limitMs(), this.#last);
   }
 
   /** No longer expires. */
@@ -67,12 +72,12 @@ export class Deadline {
   /** Its alarm has fired: expires, or waits for what is left. */
   look(): void {
     const now = performance.now();
-    const due = this.#last + this.limitMs();
+    const due = this.#last + this.watched.limitMs();
     if (due > now) {
       this.#alarm?.by(due, now);
     } else {
       this.stop();
-      this.expired();
+      this.watched.expired();
     }
   }
 }

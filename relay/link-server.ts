@@ -13,7 +13,7 @@ import type { LinkExchange, LinkExchangeOwner } from "./link-exchange.js";
 import { linkLimits } from "./link-limits.js";
 import type { RequestHead } from "./message.js";
 import { RefusedHead, scanRequestHead, type ScannedRequest } from "./scan-request.js";
-import { ServedExchange } from "./served-exchange.js";
+import { asAnswered, ServedExchange } from "./served-exchange.js";
 import { responseBytes } from "./write-head.js";
 
 /** Owns the socket from its acceptance to its end. */
@@ -88,14 +88,14 @@ export class LinkServer<C> {
     const unanswered = (failure: unknown): void => {
       served.ended();
       if (client.begun || client.gone) settled();
-      else this.#refuse(client, client.problem ?? toSchakelError(failure), settled);
+      else this.#refuse(client, client.problem ?? asAnswered(failure), settled);
     };
     const over = (failure: unknown): void => {
       if (serving.running === undefined) unanswered(failure);
       else void serving.running.finally(() => over(failure)).catch(() => undefined);
     };
     served.handler.exchange(serving).then(
-      () => over(new Error("the exchange was left unanswered")),
+      () => over(undefined),
       (error: unknown) => over(error),
     );
   }

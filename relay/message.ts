@@ -30,11 +30,18 @@ export interface ResponseHead {
 
 /** Every value of a header, whatever the case of its name, in order; empty when there is none. */
 export const headerValues = (headers: HeaderLines, name: string): readonly string[] => {
-  const wanted = name.toLowerCase();
-  return headers
-    .filter(([found]) => found.length === wanted.length && found.toLowerCase() === wanted)
-    .map(([, value]) => value);
+  let wanted: string | undefined;
+  let values: string[] | undefined;
+  // Most of the names that are looked for are not there: then nothing is made.
+  for (const [found, value] of headers) {
+    if (found.length !== name.length) continue;
+    wanted ??= name.toLowerCase();
+    if (found === name || found.toLowerCase() === wanted) (values ??= []).push(value);
+  }
+  return values ?? NONE;
 };
+
+const NONE: readonly string[] = [];
 
 /** The lines that `drop` does not claim; it is asked with the lower-case name. */
 export const withoutHeaders = (

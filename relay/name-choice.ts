@@ -1,5 +1,8 @@
 // A choice among header names that is made once for a name, and found again by its octets.
+import type { ReceivedLines } from "./edited-lines.js";
+import type { HeaderLines } from "./message.js";
 import { LOWER } from "./scan-bytes.js";
+import { PER_LINE } from "./scan-lines.js";
 
 const SLOTS = 512;
 /** Longer names are judged anew each time, so that what is kept stays small. */
@@ -12,10 +15,28 @@ interface Known {
 
 /** Keeps what a pure function says of names. Bounded: a name gives way to another that falls on its place. */
 export class NameChoice {
+  readonly #isChosen = ([name]: HeaderLines[number]): boolean => this.choose(name.toLowerCase());
   readonly #known: (Known | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
 
   /** @param choose asked with the name in lower case; must always say the same of the same name */
   constructor(readonly choose: (lowerName: string) => boolean) {}
+
+  /** The lines of a head whose names are chosen, in order; nothing of the others becomes text. */
+  linesIn(head: ReceivedLines): HeaderLines {
+    const { raw, beside } = head;
+    if (raw === undefined) return head.headers.filter(this.#isChosen);
+    const { bytes, offsets } = raw;
+    const lines: HeaderLines[number][] = [];
+    for (let line = 0; line < offsets.length; line += PER_LINE) {
+      const from = offsets[line] ?? 0;
+      const to = offsets[line + 1] ?? 0;
+      if (!this.of(bytes, from, to)) continue;
+      const value = bytes.toString("latin1", offsets[line + 2], offsets[line + 3]);
+      lines.push([bytes.toString("latin1", from, to), value]);
+    }
+    if (beside !== undefined && beside.length > 0) lines.push(...beside.filter(this.#isChosen));
+    return lines;
+  }
 
   /** What it says of the name that stands from `from` to `to`. */
   of(bytes: Buffer, from: number, to: number): boolean {

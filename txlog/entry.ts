@@ -21,26 +21,26 @@ export interface ExchangeEntry {
   readonly direction: Direction;
   /** Always there for an intent. A refusal may come before there is one. */
   readonly transactionId: TransactionId | undefined;
-  readonly grantHash?: string;
+  readonly grantHash?: string | undefined;
   readonly source: Party;
   readonly destination: Party;
   readonly service: string;
   readonly method: string;
   /** The path's template from the service's OpenAPI description; recorded in clear. */
-  readonly pathTemplate?: string;
+  readonly pathTemplate?: string | undefined;
   /** The clause of the permission that allowed the exchange. */
-  readonly clause?: string;
+  readonly clause?: string | undefined;
   /** Who the client at the outway is. */
-  readonly client?: string;
+  readonly client?: string | undefined;
   /** SHA-256 of the outway's certificate, 32 bytes. */
-  readonly certificateThumbprint?: Buffer;
+  readonly certificateThumbprint?: Buffer | undefined;
   /** The trace id of `traceparent`, 16 bytes. */
-  readonly traceId?: Buffer;
+  readonly traceId?: Buffer | undefined;
   /** The leaf hash of the other side's intent, 32 bytes, as the other side claims it. */
-  readonly otherReceipt?: Buffer;
+  readonly otherReceipt?: Buffer | undefined;
   /** A JSON object as text (FSC Logging, additional_data). */
-  readonly additionalData?: string;
-  readonly personal?: PersonalEntry;
+  readonly additionalData?: string | undefined;
+  readonly personal?: PersonalEntry | undefined;
 }
 
 /** What may name or describe a natural person. It is only ever written encrypted. */

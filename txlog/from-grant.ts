@@ -3,7 +3,7 @@
 import { connectionDelegator, serviceDelegator, type ConnectionGrant } from "../contracts/grant.js";
 import type { ContentHash, GrantHash } from "../contracts/hash.js";
 import type { PeerId } from "../core/names.js";
-import type { ExchangeEntry } from "./entry.js";
+import type { ExchangeEntry, Party } from "./entry.js";
 
 /** A grant with the contract that it stands in. */
 export interface UsedGrant {
@@ -12,17 +12,32 @@ export interface UsedGrant {
   readonly contract: { readonly hash: ContentHash };
 }
 
-const delegator = (id: PeerId | undefined): { readonly delegatorId?: string } =>
-  id === undefined ? {} : { delegatorId: id };
+/** What a grant says of every exchange under it. */
+export type GrantEntry = Pick<ExchangeEntry, "source" | "destination" | "service"> & {
+  readonly grantHash: GrantHash;
+  readonly clause: string;
+};
 
-/** The entry with the grant, the peers for whom either side acts, and the contract as the clause that allowed it. */
-export const underGrant = (
-  entry: ExchangeEntry,
-  { hash, grant, contract }: UsedGrant,
-): ExchangeEntry => ({
-  ...entry,
-  grantHash: hash,
-  clause: `contract ${contract.hash}`,
-  source: { peerId: entry.source.peerId, ...delegator(connectionDelegator(grant)) },
-  destination: { peerId: entry.destination.peerId, ...delegator(serviceDelegator(grant)) },
-});
+const party = (peerId: PeerId, delegatorId: PeerId | undefined): Party =>
+  delegatorId === undefined ? { peerId } : { peerId, delegatorId };
+
+const made = new WeakMap<UsedGrant, GrantEntry>();
+
+/**
+ * The grant, its service, both sides with the peers for whom they act, and the contract as the clause that allowed the
+ * exchange. Made once for a grant.
+ */
+export const ofGrant = (used: UsedGrant): GrantEntry => {
+  const before = made.get(used);
+  if (before !== undefined) return before;
+  const { hash, grant, contract } = used;
+  const entry: GrantEntry = {
+    grantHash: hash,
+    clause: `contract ${contract.hash}`,
+    source: party(grant.outway.peer_id, connectionDelegator(grant)),
+    destination: party(grant.service.peer_id, serviceDelegator(grant)),
+    service: grant.service.name,
+  };
+  made.set(used, entry);
+  return entry;
+};

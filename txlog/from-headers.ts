@@ -5,13 +5,29 @@ import type { PersonalEntry } from "./entry.js";
 
 type HeaderLines = readonly (readonly [name: string, value: string])[];
 
-const one = (headers: HeaderLines, name: string): string | undefined => {
-  const wanted = comparableName(name);
-  // A source may read "_" as "-": what it would take for the header must stand in the record.
-  const values = headers
-    .filter(([found]) => found.length === wanted.length && comparableName(found) === wanted)
-    .map(([, value]) => value);
-  return values.length === 0 ? undefined : values.join(", ");
+/** The texts of a personal part, with the headers that they come from. */
+const TEXTS = [
+  ["processId", comparableName(HEADER.processId)],
+  ["dataElements", comparableName(HEADER.dataElements)],
+  ["user", comparableName(HEADER.user)],
+  ["claims", comparableName(HEADER.claims)],
+  ["userId", comparableName(HEADER.userId)],
+  ["applicationId", comparableName(HEADER.applicationId)],
+  ["subjectIdentifier", comparableName(HEADER.subjectIdentifier)],
+] as const;
+
+const DATA_SUBJECT = comparableName(HEADER.dataSubject);
+const TRACEPARENT = comparableName(HEADER.traceparent);
+
+/** All values of a header, given in its comparable form; undefined when there is none. */
+const one = (headers: HeaderLines, wanted: string): string | undefined => {
+  let found: string | undefined;
+  for (const [name, value] of headers) {
+    // A source may read "_" as "-": what it would take for the header must stand in the record.
+    if (name.length !== wanted.length || comparableName(name) !== wanted) continue;
+    found = found === undefined ? value : `${found}, ${value}`;
+  }
+  return found;
 };
 
 /**
@@ -22,28 +38,22 @@ const one = (headers: HeaderLines, name: string): string | undefined => {
  * @throws SchakelError ERROR_CODE_DATA_SUBJECT_INVALID
  */
 export const personalOf = (target: string, headers: HeaderLines): PersonalEntry => {
-  const subjects = one(headers, HEADER.dataSubject);
-  const texts = {
-    processId: one(headers, HEADER.processId),
-    dataElements: one(headers, HEADER.dataElements),
-    user: one(headers, HEADER.user),
-    claims: one(headers, HEADER.claims),
-    userId: one(headers, HEADER.userId),
-    applicationId: one(headers, HEADER.applicationId),
-    subjectIdentifier: one(headers, HEADER.subjectIdentifier),
-  };
-  const present = Object.entries(texts).filter(([, value]) => value !== undefined && value !== "");
-  return {
-    path: target,
-    ...(subjects === undefined ? {} : { dataSubjects: parseDataSubjects(subjects) }),
-    ...Object.fromEntries(present),
-  };
+  const personal: { -readonly [Key in keyof PersonalEntry]: PersonalEntry[Key] } = { path: target };
+  const subjects = one(headers, DATA_SUBJECT);
+  if (subjects !== undefined) personal.dataSubjects = parseDataSubjects(subjects);
+  for (const [field, name] of TEXTS) {
+    const value = one(headers, name);
+    if (value !== undefined && value !== "") personal[field] = value;
+  }
+  return personal;
 };
 
 /** The trace id of a W3C `traceparent` header, 16 bytes; undefined when there is none or it is not valid. */
 export const traceIdOf = (headers: HeaderLines): Buffer | undefined => {
-  const value = one(headers, HEADER.traceparent);
-  const match = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(value ?? "");
-  const hex = match?.[1];
-  return hex === undefined || /^0+$/.test(hex) ? undefined : Buffer.from(hex, "hex");
+  const value = one(headers, TRACEPARENT);
+  if (value === undefined) return undefined;
+  const hex = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(value)?.[1];
+  return hex === undefined || hex === NO_TRACE ? undefined : Buffer.from(hex, "hex");
 };
+
+const NO_TRACE = "0".repeat(32);

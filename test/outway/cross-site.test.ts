@@ -5,9 +5,6 @@ import { refuseCrossSite } from "../../outway/cross-site.js";
 import type { HeaderLines } from "../../relay/message.js";
 
 const request = (headers: HeaderLines): Parameters<typeof refuseCrossSite>[0] => ({
-  method: "GET",
-  target: "/",
-  version: "1.1",
   headers: [["Host", "localhost:8080"], ...headers],
 });
 
