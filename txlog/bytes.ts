@@ -12,8 +12,17 @@ export class FormatError extends Error {
 
 const SHORT = 40;
 
-const nibble = (code: number): number =>
-  code >= 48 && code <= 57 ? code - 48 : code >= 97 && code <= 102 ? code - 87 : -1;
+/** The value of a digit of a UUID by its code; -1 for what is none. */
+const NIBBLES = Int8Array.from({ length: 128 }, (_, code) =>
+  "0123456789abcdef".indexOf(String.fromCharCode(code)),
+);
+const nibble = (text: string, at: number): number => NIBBLES[text.charCodeAt(at)] ?? -1;
+
+/** Where in a UUID's text its bytes stand, and where its dashes. */
+const UUID_BYTES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+const UUID_DASHES = [8, 13, 18, 23];
+const UUID_LENGTH = 36;
+const DASH = 45;
 
 /**
  * A buffer that grows. Values that cannot be written (a negative number, a text over its length field)
@@ -100,7 +109,11 @@ export class ByteWriter {
 
   /** A text with its length in 32 bits; absent is the same as empty. */
   longText(value: string | undefined): void {
-    const bytes = Buffer.from(value ?? "");
+    if (value === undefined || value === "") {
+      this.u32(0);
+      return;
+    }
+    const bytes = Buffer.from(value);
     this.u32(bytes.length);
     this.bytes(bytes);
   }
@@ -108,22 +121,18 @@ export class ByteWriter {
   /** A UUID in its 16 bytes. */
   uuid(value: string): void {
     this.reserve(16);
-    let high = -1;
-    let written = 0;
-    for (let i = 0; i < value.length; i++) {
-      const code = value.charCodeAt(i);
-      if (code === 45) continue;
-      const digit = nibble(code);
-      if (digit < 0 || written === 16) throw new RangeError("not a UUID in lower case");
-      if (high < 0) {
-        high = digit;
-      } else {
-        this.buffer[this.length + written++] = (high << 4) | digit;
-        high = -1;
-      }
+    const { buffer } = this;
+    let to = this.length;
+    let isUuid = value.length === UUID_LENGTH;
+    for (const at of UUID_DASHES) isUuid &&= value.charCodeAt(at) === DASH;
+    for (const at of UUID_BYTES) {
+      const byte = (nibble(value, at) << 4) | nibble(value, at + 1);
+      // Below 0 when either is no digit.
+      isUuid &&= byte >= 0;
+      buffer[to++] = byte;
     }
-    if (written !== 16 || high >= 0) throw new RangeError("not a UUID in lower case");
-    this.length += 16;
+    if (!isUuid) throw new RangeError("not a UUID in lower case");
+    this.length = to;
   }
 
   // Most texts are short ASCII, for which a loop beats the call into the runtime.

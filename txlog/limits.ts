@@ -79,6 +79,12 @@ const cutTexts = <T extends object>(
   return result;
 };
 
+/** Whether one of several texts is over the limit. */
+const areOver = (bytesMax: number, ...texts: readonly (string | undefined)[]): boolean => {
+  for (const text of texts) if (isOver(text, bytesMax)) return true;
+  return false;
+};
+
 const EXCHANGE_TEXTS = ["method", "pathTemplate", "clause", "client"] as const;
 const EXCHANGE_NAMES = ["service", "grantHash"] as const;
 const PARTY_NAMES = ["peerId", "delegatorId"] as const;
@@ -95,7 +101,23 @@ const PERSONAL_TEXTS = [
 const cutPersonal = (personal: PersonalEntry, limits: LogLimits): PersonalEntry =>
   cutTexts(cutTexts(personal, ["path"], limits.pathBytes), PERSONAL_TEXTS, limits.textBytes);
 
+const isPersonalOver = (personal: PersonalEntry, { pathBytes, textBytes }: LogLimits): boolean => {
+  const { path, processId, dataElements, user, claims } = personal;
+  const { userId, applicationId, subjectIdentifier } = personal;
+  return (
+    isOver(path, pathBytes) ||
+    areOver(textBytes, processId, dataElements, user, claims) ||
+    areOver(textBytes, userId, applicationId, subjectIdentifier)
+  );
+};
+
 const cutExchange = (entry: ExchangeEntry, limits: LogLimits): ExchangeEntry => {
+  const { method, pathTemplate, clause, client } = entry;
+  const isFit =
+    !areOver(limits.textBytes, method, pathTemplate, clause, client) &&
+    (entry.personal === undefined || !isPersonalOver(entry.personal, limits));
+  // As nearly all do.
+  if (isFit) return entry;
   const short = cutTexts(entry, EXCHANGE_TEXTS, limits.textBytes);
   const { personal } = short;
   const shortPersonal = personal === undefined ? undefined : cutPersonal(personal, limits);

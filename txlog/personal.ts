@@ -15,6 +15,7 @@ const PERSONAL_BYTES_MAX = 65_535;
 
 const COMMITMENT = Buffer.from("schakel/personal/v1\0");
 
+/** The texts behind the data subjects, in the order in which they are written. */
 const TEXTS = [
   "processId",
   "dataElements",
@@ -35,7 +36,13 @@ const put = (to: ByteWriter, entry: PersonalEntry): void => {
     to.text(key);
     to.text(value);
   }
-  for (const name of TEXTS) to.text(entry[name]);
+  to.text(entry.processId);
+  to.text(entry.dataElements);
+  to.text(entry.user);
+  to.text(entry.claims);
+  to.text(entry.userId);
+  to.text(entry.applicationId);
+  to.text(entry.subjectIdentifier);
   if (to.length - start > PERSONAL_BYTES_MAX) {
     throw new RangeError(`the personal part has ${to.length - start} bytes`);
   }
@@ -78,11 +85,12 @@ export const decodePersonal = (bytes: Buffer): PersonalEntry => {
 };
 
 /** Whether there is anything personal in it. */
-export const hasPersonal = (entry: PersonalEntry | undefined): entry is PersonalEntry =>
-  entry !== undefined &&
-  ((entry.path ?? "") !== "" ||
-    (entry.dataSubjects ?? []).length > 0 ||
-    TEXTS.some((name) => (entry[name] ?? "") !== ""));
+export const hasPersonal = (entry: PersonalEntry | undefined): entry is PersonalEntry => {
+  if (entry === undefined) return false;
+  // As nearly every exchange has one.
+  if ((entry.path ?? "") !== "") return true;
+  return (entry.dataSubjects ?? []).length > 0 || TEXTS.some((name) => (entry[name] ?? "") !== "");
+};
 
 /** So much of a keystream is made at once. */
 const STREAM_BYTES = 16 * 1024;
