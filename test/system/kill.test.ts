@@ -7,7 +7,7 @@ import { long, seed } from "../support/scale.js";
 import { expectStored } from "../support/stored-log.js";
 import { until } from "../support/until.js";
 
-const ROUNDS = long ? 100 : 20;
+const ROUNDS = long ? 100 : 12;
 const CLIENTS = 8;
 
 /** Small and seeded, so that a failing run can be done again. */

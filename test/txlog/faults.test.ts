@@ -16,7 +16,8 @@ const CHILD = fileURLToPath(new URL("../support/faulty-child.ts", import.meta.ur
 const FIRST = { fdatasync: 200, pwrite64: 200, fsync: 36 } as const;
 const CALLS = ["fdatasync", "pwrite64", "fsync"] as const;
 const KINDS = ["EIO", "KILL"] as const;
-const SAMPLE = 20;
+/** Each call in both ways twice. */
+const SAMPLE = 12;
 
 const every = (): Fault[] =>
   CALLS.flatMap((call) =>
