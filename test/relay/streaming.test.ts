@@ -7,6 +7,7 @@ import { connect, type Socket } from "node:net";
 import { growthDuring } from "../support/held-memory.js";
 import { RecordingSource } from "../support/source.js";
 import { pseudoRandomBytes, pseudoRandomSha256 } from "../support/random-stream.js";
+import { randomFrom } from "../support/random.js";
 import { long, seed } from "../support/scale.js";
 import { until } from "../support/until.js";
 import { Bench, RawTarget } from "./bench.js";
@@ -20,17 +21,6 @@ const AHEAD_MAX = 32 * MEBI;
 
 const write = async (socket: Socket, chunk: Buffer): Promise<void> => {
   if (!socket.write(chunk)) await once(socket, "drain");
-};
-
-/** A small generator of numbers below 1, the same for the same seed (mulberry32). */
-const randomFrom = (start: number) => {
-  let state = start;
-  return (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 };
 
 describe("relay/streaming", function () {
