@@ -5,7 +5,6 @@ import {
   choice,
   COMMON_SETTINGS,
   duration,
-  hostTable,
   integer,
   loopbackAddress,
   optional,
@@ -15,6 +14,7 @@ import {
   toggle,
   type SettingsOf,
 } from "../core/settings.js";
+import * as rows from "../core/setting-rows.js";
 
 /** The table of a directory's settings. */
 export const DIRECTORY_SETTINGS = {
@@ -54,10 +54,7 @@ export const DIRECTORY_SETTINGS = {
     text: "How large the contents of the publication contracts of one peer may be together.",
     default: "16MiB",
   }),
-  deliveryRound: duration({
-    text: "How long signatures go to one slow peer before those for other peers come first.",
-    default: "1m",
-  }),
+  deliveryRound: rows.deliveryRound,
   revocationLists: optional(
     textSetting("FILE|URL,…", {
       text: "Revocation lists beside those that certificates name: files and http(s) URLs, separated by commas.",
@@ -79,10 +76,7 @@ export const DIRECTORY_SETTINGS = {
     text: "How many catalogue streams one peer may have open.",
     default: "100",
   }),
-  resolve: hostTable({
-    text: "Fixed answers instead of DNS.",
-    default: "",
-  }),
+  resolve: rows.resolve,
   allowPrivateAddresses: toggle(
     "Reach inways and managers on loopback, link-local and private addresses too.",
   ),

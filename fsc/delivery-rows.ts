@@ -165,20 +165,22 @@ export const dueFor = (
     .limit(limit)
     .execute();
 
+/** Makes all that waits for a party due from a moment on. */
+const dueFrom = (db: FscDatabase, groupId: string, party: PeerId, ms: number) =>
+  db
+    .updateTable("fsc_delivery")
+    .set({ next_attempt_ms: ms })
+    .where("group_id", "=", groupId)
+    .where("party", "=", party)
+    .where("delivered_ms", "is", null);
+
 /** Lets what is due for a party stand behind all that is due for others. */
 export const queueBehind = async (
   db: FscDatabase,
   { groupId, now }: DueQuery,
   party: PeerId,
 ): Promise<void> => {
-  await db
-    .updateTable("fsc_delivery")
-    .set({ next_attempt_ms: now })
-    .where("group_id", "=", groupId)
-    .where("party", "=", party)
-    .where("delivered_ms", "is", null)
-    .where("next_attempt_ms", "<", now)
-    .execute();
+  await dueFrom(db, groupId, party, now).where("next_attempt_ms", "<", now).execute();
 };
 
 /** When something is due next, milliseconds since 1970; undefined when nothing waits. */
@@ -196,13 +198,7 @@ export const hastenDeliveries = async (
   party: PeerId,
   now: number,
 ): Promise<void> => {
-  await db
-    .updateTable("fsc_delivery")
-    .set({ next_attempt_ms: now })
-    .where("group_id", "=", groupId)
-    .where("party", "=", party)
-    .where("delivered_ms", "is", null)
-    .execute();
+  await dueFrom(db, groupId, party, now).execute();
 };
 
 /** It has not arrived: why, and when it is tried next. */

@@ -1,22 +1,11 @@
 // The settings of an inway.
 import * as setting from "../core/settings.js";
+import * as rows from "../core/setting-rows.js";
 
 /** Every setting of an inway; docs/settings.md is made from it. */
 export const INWAY_SETTINGS = {
-  group: setting.path("FILE", { text: "The group's signed group.json." }),
-  cert: setting.path("FILE", {
-    text: "Our certificate and the intermediates below the anchor, PEM, leaf first.",
-  }),
-  key: setting.path("FILE", {
-    text: "The private key of our certificate, PEM, readable by its owner alone.",
-  }),
-  data: setting.path("DIR", {
-    text: "Where the inway keeps its state; the transaction log lies in its folder log/.",
-  }),
-  name: setting.componentName({
-    text: "The inway's name, unique among our inways.",
-    default: "inway",
-  }),
+  ...rows.MEMBER_SETTINGS,
+  ...rows.componentPlace("inway"),
   listen: setting.address({
     text: "Where the inway listens for outways.",
     default: "0.0.0.0:8443",
@@ -24,13 +13,7 @@ export const INWAY_SETTINGS = {
   address: setting.address({
     text: "Where outways reach the inway; the host is a name of our certificate. Announced in the directory.",
   }),
-  identity: setting.path("DIR", {
-    text: "The inway's identity inside the organisation, as 'schakel enrol' or 'schakel init' makes it.",
-  }),
-  offlineLimit: setting.duration({
-    text: "How long the inway goes on while the organisation's manager is silent.",
-    default: "72h",
-  }),
+  ...rows.managerTie("inway"),
   healthListen: setting.loopbackAddress({
     text: "Where health and metrics are served.",
     default: "127.0.0.1:8091",
@@ -43,24 +26,7 @@ export const INWAY_SETTINGS = {
     text: "How long a source may take to begin its answer.",
     default: "60s",
   }),
-  idleTimeout: setting.duration({ text: "How long a body may pause, either way.", default: "30s" }),
-  headTimeout: setting.duration({
-    text: "How long a request's head may take to arrive.",
-    default: "10s",
-  }),
-  headBytesMax: setting.bytes({ text: "How large a request's head may be.", default: "64KiB" }),
-  headersMax: setting.integer(1, 1000, {
-    text: "How many header lines a request may have.",
-    default: "100",
-  }),
-  exchangesMax: setting.integer(1, 1_000_000, {
-    text: "How many exchanges may run at once.",
-    default: "10000",
-  }),
-  connectionsMax: setting.integer(1, 1_000_000, {
-    text: "How many connections may be open at once.",
-    default: "10000",
-  }),
+  ...rows.EXCHANGE_LIMIT_SETTINGS,
   exchangesPerPeerMax: setting.integer(1, 1_000_000, {
     text: "How many exchanges of one peer may run at once.",
     default: "2500",
@@ -73,19 +39,9 @@ export const INWAY_SETTINGS = {
     "Pass the Host header on to the source as it came, instead of the source's own.",
   ),
   allowPrivateAddresses: setting.toggle("Let the directory have a loopback or private address."),
-  allowAnyPort: setting.toggle("Let addresses have ports other than the group's; for tests."),
-  resolve: setting.hostTable({ text: "Fixed answers instead of DNS.", default: "" }),
-  logDurability: setting.choice(["local", "store"], {
-    text: "What an exchange waits for: its record on this disk, or also in the manager's store.",
-    default: "local",
-  }),
-  logSegmentAge: setting.duration({
-    text: "How long a segment of the transaction log with personal data is filled at most; its key is removed when the manager has it whole.",
-    default: "10m",
-  }),
-  allowVolatileLog: setting.toggle(
-    "Let the transaction log lie on a disk that dies with its container (tmpfs, overlay).",
-  ),
+  allowAnyPort: rows.allowAnyPort,
+  resolve: rows.resolve,
+  ...rows.LOG_SETTINGS,
   ...setting.COMMON_SETTINGS,
 } as const;
 

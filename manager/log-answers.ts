@@ -20,7 +20,8 @@ import { keyOfCursor, pageOf } from "../fsc/page-cursor.js";
 import { answerStep } from "../txlog/reconcile/answer-step.js";
 import { LocalSide } from "../txlog/reconcile/side.js";
 import type { StepRequest } from "../txlog/reconcile/step.js";
-import type { PeerRecord, PeerRecordsWanted, RecordPlace } from "../txlog/store/peer-records.js";
+import type { ExchangePlace } from "../txlog/store/exchange-conditions.js";
+import type { PeerRecord, PeerRecordsWanted } from "../txlog/store/peer-records.js";
 import type { LogReader } from "../txlog/store/read-side.js";
 import { requestOf } from "./compared-parts.js";
 import { ProofBatch } from "./proof-batch.js";
@@ -50,7 +51,7 @@ const MICROSECONDS = 1_000_000;
 const placeKey = ({ place }: PeerRecord): string =>
   [place.createdAtUs, place.writer, place.sequence].join(" ");
 
-const placeOf = (key: string | undefined): RecordPlace | undefined => {
+const placeOf = (key: string | undefined): ExchangePlace | undefined => {
   if (key === undefined) return undefined;
   const [, at, writer, sequence] = /^([0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,16})$/.exec(key) ?? [];
   if (at !== undefined) {

@@ -1,14 +1,12 @@
 // The settings of a manager. The only place of the manager that reads the environment.
 import * as setting from "../core/settings.js";
+import * as rows from "../core/setting-rows.js";
 
 /** Every setting of a manager; docs/settings.md is made from it. */
 export const MANAGER_SETTINGS = {
-  group: setting.path("FILE", { text: "The group's signed group.json." }),
+  ...rows.MEMBER_SETTINGS,
   cert: setting.path("FILE", {
     text: "Our certificate and the intermediates below the anchor, PEM, leaf first; contracts and tokens are signed with it.",
-  }),
-  key: setting.path("FILE", {
-    text: "The private key of our certificate, PEM, readable by its owner alone.",
   }),
   data: setting.path("DIR", {
     text: "Where the manager keeps its state: manager.db, the transaction log with its keys, and the folder internal-ca/ with the organisation's internal CA.",
@@ -46,10 +44,7 @@ export const MANAGER_SETTINGS = {
     text: "How often the directories are told our address and asked for the peers they know.",
     default: "1m",
   }),
-  deliveryRound: setting.duration({
-    text: "How long signatures go to one slow peer before those for other peers come first.",
-    default: "1m",
-  }),
+  deliveryRound: rows.deliveryRound,
   heartbeat: setting.duration({
     text: "How often an inway or outway is given a sign of life.",
     default: "1s",
@@ -76,11 +71,11 @@ export const MANAGER_SETTINGS = {
     text: "How long a connection without a certificate may be open.",
     default: "60s",
   }),
-  resolve: setting.hostTable({ text: "Fixed answers instead of DNS.", default: "" }),
+  resolve: rows.resolve,
   allowPrivateAddresses: setting.toggle(
     "Let managers and directories of other peers have loopback or private addresses.",
   ),
-  allowAnyPort: setting.toggle("Let addresses have ports other than the group's; for tests."),
+  allowAnyPort: rows.allowAnyPort,
   ...setting.COMMON_SETTINGS,
 } as const;
 

@@ -7,6 +7,7 @@ import type { PeerId, ServiceName } from "../../core/names.js";
 import type { ContractQuery } from "../../fsc/manager-interface.js";
 import { connection, contentOf, listed, publication, signed } from "../support/fsc-contracts.js";
 import {
+  askAsOther,
   connectTo,
   readAnswer,
   readToEnd,
@@ -39,15 +40,8 @@ describe("fsc/fsc-server answers", function () {
   afterEach(() => manager.close());
   after(() => members.remove());
 
-  const ask = async (
-    line: string,
-    headers: Readonly<Record<string, string>> = {},
-    body = "",
-  ): Promise<RawAnswer> => {
-    const socket = await connectTo(manager, members.bundles.other, members);
-    socket.write(requestText(line, headers, body));
-    return readAnswer(await readToEnd(socket));
-  };
+  const ask = (...request: Parameters<typeof requestText>): Promise<RawAnswer> =>
+    askAsOther(manager, requestText(...request), members);
 
   const json = async (shape: Shape, ...request: Parameters<typeof ask>): Promise<unknown> => {
     const { status, headers, text } = await ask(...request);

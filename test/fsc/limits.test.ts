@@ -6,6 +6,7 @@ import { errorRow, type ErrorCode } from "../../core/errors.js";
 import type { FscLimits } from "../../fsc/fsc-limits.js";
 import { contentOf, publication } from "../support/fsc-contracts.js";
 import {
+  askAsOther,
   connectTo,
   readAnswer,
   readToEnd,
@@ -57,11 +58,7 @@ describe("fsc/fsc-server within its limits", function () {
 
   const open = (): Promise<TLSSocket> => connectTo(slow, members.bundles.other, members);
 
-  const ask = async (request: Buffer): Promise<RawAnswer> => {
-    const socket = await open();
-    socket.write(request);
-    return readAnswer(await readToEnd(socket));
-  };
+  const ask = (request: Buffer): Promise<RawAnswer> => askAsOther(slow, request, members);
 
   const endAll = async (sockets: readonly TLSSocket[]): Promise<void> => {
     for (const socket of sockets) socket.destroy();

@@ -3,13 +3,7 @@ import { expect } from "chai";
 import { errorRow, type ErrorCode } from "../../core/errors.js";
 import { parseTransactionId } from "../../core/names.js";
 import { parseTile } from "../../fsc/log-endpoints.js";
-import {
-  connectTo,
-  readAnswer,
-  readToEnd,
-  requestText,
-  TestManager,
-} from "../support/fsc-manager.js";
+import { askAsOther, requestText, TestManager } from "../support/fsc-manager.js";
 import { Members } from "../support/members.js";
 import { RecordingLogs } from "../support/recorded-logs.js";
 
@@ -285,10 +279,9 @@ describe("fsc/log-endpoints refuse", function () {
   ];
   for (const [title, line, body, code, says] of refused) {
     it(title, async () => {
-      const socket = await connectTo(manager, members.bundles.other, members);
-      const request = body === undefined ? {} : JSON_TYPE;
-      socket.write(requestText(line, request, body === undefined ? "" : JSON.stringify(body)));
-      const { status, headers, text } = readAnswer(await readToEnd(socket));
+      const request =
+        body === undefined ? requestText(line) : requestText(line, JSON_TYPE, JSON.stringify(body));
+      const { status, headers, text } = await askAsOther(manager, request, members);
       expect(headers.get("fsc-error-code"), text).to.equal(code);
       expect(status).to.equal(errorRow(code).status);
       expect(text).to.contain(says);

@@ -5,14 +5,7 @@ import { parseTransactionId } from "../../core/names.js";
 import { isNotServed, openLogClient } from "../../fsc/log-client.js";
 import type { LoggedExchange, LogQuery } from "../../fsc/log-interface.js";
 import { RemoteError } from "../../fsc/manager-interface.js";
-import {
-  connectTo,
-  readAnswer,
-  readToEnd,
-  requestText,
-  TestManager,
-  type RawAnswer,
-} from "../support/fsc-manager.js";
+import { askAsOther, requestText, TestManager, type RawAnswer } from "../support/fsc-manager.js";
 import { mistakesIn, SHAPES } from "../support/fsc-shapes.js";
 import { LOCAL, Members } from "../support/members.js";
 import { RecordingLogs } from "../support/recorded-logs.js";
@@ -57,15 +50,8 @@ describe("fsc/log-endpoints", function () {
   afterEach(() => manager.close());
   after(() => members.remove());
 
-  const ask = async (
-    line: string,
-    headers: Readonly<Record<string, string>> = {},
-    body = "",
-  ): Promise<RawAnswer> => {
-    const socket = await connectTo(manager, members.bundles.other, members);
-    socket.write(requestText(line, headers, body));
-    return readAnswer(await readToEnd(socket));
-  };
+  const ask = (...request: Parameters<typeof requestText>): Promise<RawAnswer> =>
+    askAsOther(manager, requestText(...request), members);
 
   const post = (path: string, body: object): Promise<RawAnswer> =>
     ask(`POST /v1${path}`, JSON_TYPE, JSON.stringify(body));

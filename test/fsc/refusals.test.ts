@@ -1,20 +1,12 @@
 // What the FSC server refuses, over real TLS connections, each with its status, code and form.
 import { expect } from "chai";
-import type { TLSSocket } from "node:tls";
 import type { ErrorCode } from "../../core/errors.js";
 import { errorRow, SchakelError } from "../../core/errors.js";
 import { SUBMISSION_BYTES_MAX, submissionBody } from "../../contracts/contract.js";
 import { contentHash } from "../../contracts/hash.js";
 import { OAuthError } from "../../fsc/manager-interface.js";
 import { connection, contentOf, signed } from "../support/fsc-contracts.js";
-import {
-  connectTo,
-  readAnswer,
-  readToEnd,
-  requestText,
-  TestManager,
-  type RawAnswer,
-} from "../support/fsc-manager.js";
+import { askAsOther, requestText, TestManager, type RawAnswer } from "../support/fsc-manager.js";
 import { Members } from "../support/members.js";
 
 const HOME = "https://other.test:8443";
@@ -342,13 +334,8 @@ describe("fsc/fsc-server refuses", function () {
     manager.handlers.token = () => Promise.resolve("a.b.c");
   });
 
-  const open = (to = manager): Promise<TLSSocket> => connectTo(to, members.bundles.other, members);
-
-  const ask = async (request: Buffer, to = manager): Promise<RawAnswer> => {
-    const socket = await open(to);
-    socket.write(request);
-    return readAnswer(await readToEnd(socket));
-  };
+  const ask = (request: Buffer, to = manager): Promise<RawAnswer> =>
+    askAsOther(to, request, members);
 
   const nothingCame = (): void => {
     const { received, announced, forms } = manager.handlers;

@@ -3,9 +3,8 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect } from "chai";
+import { growthDuring } from "../support/held-memory.js";
 import { pseudoRandomBytes, pseudoRandomSha256 } from "../support/random-stream.js";
 import { randomFrom } from "../support/random.js";
 import { long, seed } from "../support/scale.js";
@@ -29,18 +28,7 @@ interface Storm {
   readonly links: Socket[];
 }
 
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
-/** What is held in memory, with nothing that is only waiting to be collected. */
-const heldBytes = (): number => {
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-};
-
 const storms: Storm[] = [];
-const watches: NodeJS.Timeout[] = [];
 
 const start = async (target: RawTarget): Promise<Storm> => {
   await target.listen();
@@ -95,7 +83,6 @@ const timesSeen = ({ target }: Storm): ReadonlyMap<string, number> => {
 describe("relay/link-relay under resets", function () {
   this.timeout(120_000);
   afterEach(async () => {
-    for (const watch of watches.splice(0)) clearInterval(watch);
     for (const { near, far, target } of storms.splice(0)) {
       await near.close();
       await far.close();
@@ -157,10 +144,6 @@ describe("relay/link-relay under resets", function () {
 
   const bytes = (long ? 256 : 64) * MIB;
   it(`passes ${String(bytes / MIB)} MiB each way at once over the link, with a slow reader at either end, in flat memory`, async () => {
-    const before = heldBytes();
-    let peak = 0;
-    const watch = setInterval(() => (peak = Math.max(peak, heldBytes())), 500);
-    watches.push(watch);
     const sums: string[] = [];
     // An exchange is over with its answer, whatever is left of the request.
     const last = new LastPiece();
@@ -207,14 +190,16 @@ describe("relay/link-relay under resets", function () {
       if (got === bytes) sums.push(hash.digest("hex"));
       pauseAtTimes(client, got);
     });
-    client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${String(bytes)}\r\n\r\n`);
-    pour(client, pseudoRandomBytes(bytes, 1));
-    await until("both bodies", () => sums.length === 2, WAIT_MS);
+    const growth = await growthDuring(async () => {
+      client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${String(bytes)}\r\n\r\n`);
+      pour(client, pseudoRandomBytes(bytes, 1));
+      await until("both bodies", () => sums.length === 2, WAIT_MS);
+    });
     client.destroy();
     expect(sums.sort()).to.deep.equal(
       [pseudoRandomSha256(bytes, 1), pseudoRandomSha256(bytes, 2)].sort(),
     );
-    expect((peak - before) / MIB).to.be.below(64);
+    expect(growth / MIB).to.be.below(64);
     expect(storm.near.outcomes[0]).to.include({
       requestBytes: bytes,
       responseBytes: bytes,

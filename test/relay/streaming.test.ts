@@ -4,10 +4,10 @@ import { expect } from "chai";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { growthDuring } from "../support/held-memory.js";
 import { RecordingSource } from "../support/source.js";
 import { pseudoRandomBytes, pseudoRandomSha256 } from "../support/random-stream.js";
+import { randomFrom } from "../support/random.js";
 import { long, seed } from "../support/scale.js";
 import { until } from "../support/until.js";
 import { Bench, RawTarget } from "./bench.js";
@@ -21,42 +21,6 @@ const AHEAD_MAX = 32 * MEBI;
 
 const write = async (socket: Socket, chunk: Buffer): Promise<void> => {
   if (!socket.write(chunk)) await once(socket, "drain");
-};
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
-/** Octets that this process holds, garbage aside; a second collection gives back the buffers that the first one found. */
-const held = (): number => {
-  collect();
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-};
-
-/** Runs work, and gives how far the memory that is held rose above where it began. (What is resident counts the garbage between two collections as well.) */
-const growthDuring = async (work: () => Promise<void>): Promise<number> => {
-  const before = held();
-  let most: number | undefined;
-  const timer = setInterval(() => (most = Math.max(most ?? 0, held())), 50);
-  try {
-    await work();
-  } finally {
-    clearInterval(timer);
-  }
-  if (most === undefined) throw new Error("the work was over before its memory was looked at");
-  return most - before;
-};
-
-/** A small generator of numbers below 1, the same for the same seed (mulberry32). */
-const randomFrom = (start: number) => {
-  let state = start;
-  return (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 };
 
 describe("relay/streaming", function () {

@@ -199,6 +199,17 @@ export const readToEnd = async (socket: TLSSocket): Promise<Buffer> => {
   return Buffer.concat(chunks);
 };
 
+/** Sends a request to a manager as the other peer, and takes the one answer. */
+export const askAsOther = async (
+  manager: TestManager,
+  request: Buffer,
+  members: Members,
+): Promise<RawAnswer> => {
+  const socket = await connectTo(manager, members.bundles.other, members);
+  socket.write(request);
+  return readAnswer(await readToEnd(socket));
+};
+
 /** A request as bytes. */
 export const requestText = (
   line: string,

@@ -39,3 +39,25 @@ export const expectEnded = (records: readonly LogRecord[]): void => {
   expect(wrong, "intents without exactly one end").to.deep.equal([]);
   expect(ends.size).to.equal(intents.length);
 };
+
+/**
+ * The records of a log that was cut off: numbered without a gap, every intent with an end, and each intent there that a
+ * child acknowledged with a line of its sequence number and transaction id.
+ */
+export const expectNothingLost = async (
+  folder: string,
+  acknowledged: readonly string[],
+): Promise<readonly LogRecord[]> => {
+  const records = await recordsOf(folder);
+  expect(records.map(({ sequence }) => Number(sequence))).to.deep.equal(
+    records.map((_, index) => index + 1),
+  );
+  expectEnded(records);
+  const intents = intentsOf(records);
+  const lost = acknowledged.filter((line) => {
+    const [sequence, id = ""] = line.split(" ");
+    return String(intents.get(id)?.sequence) !== sequence;
+  });
+  expect(lost).to.deep.equal([]);
+  return records;
+};

@@ -216,7 +216,7 @@ describe("system/errors", function () {
       return fromRaw(await exchangeRaw(socket, request));
     };
     const head = (lines: readonly string[]): string =>
-      ["GET /x HTTP/1.1", "Host: inway", ...lines, "", ""].join("\r\n");
+      ["GET /x HTTP/1.1", "Host: inway", "Connection: close", ...lines, "", ""].join("\r\n");
 
     const authorized = (token: string): readonly string[] => [
       `Fsc-Authorization: Bearer ${token}`,
@@ -273,7 +273,9 @@ describe("system/errors", function () {
 
     it("answers 400 to a dot segment where the source has a path of its own", async () => {
       const lines = authorized(await network.token("based")).join("\r\n");
-      const answered = await ask(`GET /a/%2e%2e/b HTTP/1.1\r\nHost: inway\r\n${lines}\r\n\r\n`);
+      const answered = await ask(
+        `GET /a/%2e%2e/b HTTP/1.1\r\nHost: inway\r\nConnection: close\r\n${lines}\r\n\r\n`,
+      );
       expectError(answered, "ERROR_CODE_REQUEST_MALFORMED", "inway");
     });
 

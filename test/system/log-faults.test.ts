@@ -2,12 +2,11 @@
 import { expect } from "chai";
 import { join } from "node:path";
 import { call } from "../support/call.js";
-import { expectEnded, intentsOf, recordsOf } from "../support/logs.js";
+import { expectBothLogs, Load } from "../support/load.js";
 import { Network, type Member } from "../support/network.js";
 import { randomFrom } from "../support/random.js";
 import { long, seed } from "../support/scale.js";
 import { skip } from "../support/skip.js";
-import { expectStored } from "../support/stored-log.js";
 import { attach, happened, requireStrace, type Fault } from "../support/strace.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
 import { until } from "../support/until.js";
@@ -31,10 +30,6 @@ describe(`system/faults of a log's disk, ${String(ROUNDS)} times (seed ${String(
   });
 
   const answered: string[] = [];
-  const more = async (count: number): Promise<void> => {
-    const enough = answered.length + count;
-    await until("the load to be answered", () => answered.length > enough, 30_000);
-  };
   const restart = async (side: "inway" | "outway", { port }: Member): Promise<void> => {
     if (side === "inway") await network.startInway();
     else await network.startOutway("outway", port);
@@ -42,17 +37,7 @@ describe(`system/faults of a log's disk, ${String(ROUNDS)} times (seed ${String(
 
   it("lets no request reach the source without a record on both sides, and loses none", async function () {
     const next = randomFrom(seed);
-    let running = true;
-    const client = async (): Promise<void> => {
-      while (running) {
-        const answer = await call(network.url("/load"), { method: "POST", body: "x" }).catch(
-          () => undefined,
-        );
-        if (answer?.status === 200) answered.push(String(answer.headers["fsc-transaction-id"]));
-        else await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    };
-    const clients = Array.from({ length: CLIENTS }, client);
+    const load = new Load(network, CLIENTS);
     try {
       for (let round = 0; round < ROUNDS; round++) {
         const side = round % 2 === 0 ? "inway" : "outway";
@@ -76,11 +61,11 @@ describe(`system/faults of a log's disk, ${String(ROUNDS)} times (seed ${String(
           await member.running.exited;
           await restart(side, member);
         }
-        await more(5);
+        await load.more(5);
       }
     } finally {
-      running = false;
-      await Promise.all(clients);
+      await load.stop();
+      answered.push(...load.answered);
     }
   });
 
@@ -99,29 +84,7 @@ describe(`system/faults of a log's disk, ${String(ROUNDS)} times (seed ${String(
   });
 
   it("has every record on both sides and with both managers", async () => {
-    for (const { healthPort } of [network.inway, network.outway]) {
-      const page = (): ReturnType<typeof call> =>
-        call(`http://127.0.0.1:${String(healthPort)}/metrics`);
-      await until("records to be shipped", async () =>
-        /^schakel_log_shipping 1$/m.test((await page()).text),
-      );
-    }
-    await network.outway.running.stop();
-    await network.inway.running.stop();
-    const outgoing = await recordsOf(network.outway.log);
-    const incoming = await recordsOf(network.inway.log);
-    expectEnded(outgoing);
-    expectEnded(incoming);
-    const [outIntents, inIntents] = [intentsOf(outgoing), intentsOf(incoming)];
-    const seen = network.source.requests.map(
-      (request) => request.header("Fsc-Transaction-Id")[0] ?? "",
-    );
     expect(answered.length).to.be.above(2);
-    expect(seen.filter((id) => !outIntents.has(id) || !inIntents.has(id))).to.deep.equal([]);
-    const atSource = new Set(seen);
-    expect(answered.filter((id) => !atSource.has(id))).to.deep.equal([]);
-    const { provider, consumer } = network.organisations;
-    expectStored(consumer.data, "outway/outway", outgoing);
-    expectStored(provider.data, "inway/inway", incoming);
+    await expectBothLogs(network, answered);
   });
 });

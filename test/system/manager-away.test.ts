@@ -92,7 +92,7 @@ describe("system/manager away for longer than the offline limit", function () {
 
   it("answers 503 at the inway, and at the outway, and recovers", async () => {
     const token = await network.token();
-    await network.stopManagers("provider");
+    await network.stopManagers("provider", "consumer");
     const ask = async () => {
       const { files } = network.peers.consumer;
       const about = { port: network.inway.port, servername: PEERS.provider.host, files };
@@ -111,7 +111,6 @@ describe("system/manager away for longer than the offline limit", function () {
       20_000,
     );
     expectError(fromRaw(text), "ERROR_CODE_STATE_UNAVAILABLE", "inway");
-    await network.stopManagers("consumer");
     // Until then the inway's refusal is what comes.
     const refused = await until(
       "the limit to pass at the outway",

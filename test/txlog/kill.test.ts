@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expectEnded, intentsOf, recordsOf } from "../support/logs.js";
+import { expectNothingLost } from "../support/logs.js";
 import { randomFrom } from "../support/random.js";
 import { long, seed } from "../support/scale.js";
 import { removeTemporaryFolders, temporaryFolder } from "../support/temporary.js";
@@ -45,17 +45,7 @@ describe(`txlog/kill -9, ${String(ROUNDS)} times (seed ${String(seed)})`, functi
     }
     await openLog(folder).then((log) => log.close());
 
-    const records = await recordsOf(folder);
-    expect(records.map(({ sequence }) => Number(sequence))).to.deep.equal(
-      records.map((_, index) => index + 1),
-    );
-    expectEnded(records);
-    const intents = intentsOf(records);
-    const lost = acknowledged.filter((line) => {
-      const [sequence, id = ""] = line.split(" ");
-      return String(intents.get(id)?.sequence) !== sequence;
-    });
-    expect(lost).to.deep.equal([]);
+    const records = await expectNothingLost(folder, acknowledged);
     expect(acknowledged.length, "acknowledged intents").to.be.above(ROUNDS * 10);
     const starts = records.filter((record) => record.kind === "writer-start");
     expect(starts.map(({ previousStop }) => previousStop)).to.deep.equal([

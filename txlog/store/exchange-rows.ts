@@ -22,6 +22,20 @@ const SHORT = 340;
 /** A row that is being made or joined with its end. */
 export type ExchangeDraft = { -readonly [Name in keyof ExchangeRow]: ExchangeRow[Name] };
 
+/** What the end of an exchange changes in its row. */
+export const END_COLUMNS = [
+  "result",
+  "status",
+  "code",
+  "duration_us",
+  "request_bytes",
+  "response_bytes",
+  "end_sequence",
+  "outway_intent_hash",
+  "inway_intent_hash",
+  "item_digest",
+] as const satisfies readonly (keyof ExchangeRow)[];
+
 /** The columns in the order of `valuesOf`. */
 export const EXCHANGE_COLUMNS = [
   "group_id",
@@ -38,31 +52,8 @@ export const EXCHANGE_COLUMNS = [
   "service",
   "grant_hash",
   "method",
-  "result",
-  "status",
-  "code",
-  "duration_us",
-  "request_bytes",
-  "response_bytes",
   "repeated",
-  "end_sequence",
-  "outway_intent_hash",
-  "inway_intent_hash",
-  "item_digest",
-] as const satisfies readonly (keyof ExchangeRow)[];
-
-/** What the end of an exchange changes in its row. */
-export const END_COLUMNS = [
-  "result",
-  "status",
-  "code",
-  "duration_us",
-  "request_bytes",
-  "response_bytes",
-  "end_sequence",
-  "outway_intent_hash",
-  "inway_intent_hash",
-  "item_digest",
+  ...END_COLUMNS,
 ] as const satisfies readonly (keyof ExchangeRow)[];
 
 /** The values of a row, in the order of EXCHANGE_COLUMNS. */

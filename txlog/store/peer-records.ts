@@ -1,6 +1,7 @@
 // Records for another peer (FSC Logging, GET /logs): forwarded exchanges in which it is one of the four peers.
 import type { TransactionId } from "../../core/names.js";
 import { decodeLeaf } from "../decode-leaf.js";
+import { hasPeer, isBehind, isOfAny, type ExchangePlace } from "./exchange-conditions.js";
 import { foundExchange, toBuffer } from "./exchange-rows.js";
 import type { FoundExchange } from "./read-side.js";
 import type { LogDatabase } from "./schema.js";
@@ -8,13 +9,6 @@ import type { Tables } from "./tables.js";
 
 /** Records of either kind in one answer. */
 const LEAVES_MAX = 1000;
-
-/** Where a page goes on: after this record. */
-export interface RecordPlace {
-  readonly createdAtUs: number;
-  readonly writer: number;
-  readonly sequence: number;
-}
 
 /** Which records are wanted. */
 export interface PeerRecordsWanted {
@@ -29,13 +23,13 @@ export interface PeerRecordsWanted {
   /** Only these, when given. */
   readonly transactionIds?: readonly TransactionId[] | undefined;
   readonly limit: number;
-  readonly after?: RecordPlace | undefined;
+  readonly after?: ExchangePlace | undefined;
   readonly oldestFirst: boolean;
 }
 
 /** A record with its place, and what its leaf holds beside. */
 export interface PeerRecord extends FoundExchange {
-  readonly place: RecordPlace;
+  readonly place: ExchangePlace;
   /** A JSON object as text; empty when there is none or the leaf was pruned. */
   readonly additionalData: string;
 }
@@ -45,13 +39,6 @@ const additionalDataOf = (leaf: Buffer | undefined): string => {
   const record = decodeLeaf(leaf);
   return record.kind === "intent" ? (record.exchange.additionalData ?? "") : "";
 };
-
-const PEER_COLUMNS = [
-  "e.source",
-  "e.source_delegator",
-  "e.destination",
-  "e.destination_delegator",
-] as const;
 
 const selected = (db: LogDatabase, groupId: string, wanted: PeerRecordsWanted) => {
   const { peerId, fromUs, toUs, grantHashes, services, transactionIds } = wanted;
@@ -67,19 +54,14 @@ const selected = (db: LogDatabase, groupId: string, wanted: PeerRecordsWanted) =
     .select("r.leaf")
     .where("e.group_id", "=", groupId)
     .where("e.item_digest", "is not", null)
-    .where((eb) => eb.or(PEER_COLUMNS.map((column) => eb(column, "=", peerId))));
+    .where(hasPeer(peerId));
   if (transactionIds !== undefined) {
     return query.where("e.transaction_id", "in", transactionIds);
   }
   if (fromUs !== undefined) query = query.where("e.created_at_us", ">=", fromUs);
   if (toUs !== undefined) query = query.where("e.created_at_us", "<", toUs);
   if (grantHashes.length === 0 && services.length === 0) return query;
-  return query.where((eb) =>
-    eb.or([
-      ...(grantHashes.length === 0 ? [] : [eb("e.grant_hash", "in", grantHashes)]),
-      ...(services.length === 0 ? [] : [eb("e.service", "in", services)]),
-    ]),
-  );
+  return query.where(isOfAny({ services, grantHashes }));
 };
 
 /** Reads records, at most as many as wanted. Their writer ids are left empty: they are nobody else's concern. */
@@ -89,23 +71,9 @@ export const peerRecords = async (
   wanted: PeerRecordsWanted,
 ): Promise<readonly PeerRecord[]> => {
   const { after, oldestFirst, limit } = wanted;
-  const beyond = oldestFirst ? ">" : "<";
-  let query = selected(db, groupId, wanted);
-  if (after !== undefined) {
-    const { createdAtUs, writer, sequence } = after;
-    query = query.where((eb) =>
-      eb.or([
-        eb("e.created_at_us", beyond, createdAtUs),
-        eb.and([eb("e.created_at_us", "=", createdAtUs), eb("e.writer", beyond, writer)]),
-        eb.and([
-          eb("e.created_at_us", "=", createdAtUs),
-          eb("e.writer", "=", writer),
-          eb("e.sequence", beyond, sequence),
-        ]),
-      ]),
-    );
-  }
   const order = oldestFirst ? "asc" : "desc";
+  let query = selected(db, groupId, wanted);
+  if (after !== undefined) query = query.where(isBehind(after, order));
   const rows = await query
     .orderBy("e.created_at_us", order)
     .orderBy("e.writer", order)
@@ -147,7 +115,7 @@ const leavesOf = (
     .select(["r.leaf", "r.epoch", "r.tree_index"])
     .where("e.group_id", "=", groupId)
     .where("e.transaction_id", "in", ids)
-    .where((eb) => eb.or(PEER_COLUMNS.map((column) => eb(column, "=", peerId))))
+    .where(hasPeer(peerId))
     .orderBy("e.transaction_id")
     .orderBy("e.writer")
     .orderBy("e.sequence")

@@ -11,38 +11,34 @@ const BUNDLE = 256;
 /** How many records are looked at or changed at once: whole bundles. */
 const PAGE = 16 * BUNDLE;
 
-/** The first index of an epoch whose leaf is there. */
-const firstKept = async ({ db, groupId }: Tables, epoch: number): Promise<number> => {
-  const row = await db
+/** The first record of an epoch, of those that the caller asks for. */
+const firstOf = ({ db, groupId }: Tables, epoch: number) =>
+  db
     .selectFrom("txlog_record")
     .select("tree_index")
     .where("group_id", "=", groupId)
     .where("epoch", "=", epoch)
-    .where("leaf", "is not", null)
     .orderBy("tree_index")
-    .limit(1)
-    .executeTakeFirst();
-  return row?.tree_index ?? (await sealedSize(db, { groupId, epoch }));
+    .limit(1);
+
+/** The first index of an epoch whose leaf is there. */
+const firstKept = async (tables: Tables, epoch: number): Promise<number> => {
+  const row = await firstOf(tables, epoch).where("leaf", "is not", null).executeTakeFirst();
+  return row?.tree_index ?? (await sealedSize(tables.db, { groupId: tables.groupId, epoch }));
 };
 
 /** The end of the whole bundles from `from` on in which every record is older. */
 const oldUntil = async (
-  { db, groupId }: Tables,
+  tables: Tables,
   epoch: number,
   { from, beforeUs }: { readonly from: number; readonly beforeUs: number },
 ): Promise<number> => {
-  const size = await sealedSize(db, { groupId, epoch });
+  const size = await sealedSize(tables.db, { groupId: tables.groupId, epoch });
   for (let at = from; at < size; at += PAGE) {
-    const newer = await db
-      .selectFrom("txlog_record")
-      .select("tree_index")
-      .where("group_id", "=", groupId)
-      .where("epoch", "=", epoch)
+    const newer = await firstOf(tables, epoch)
       .where("tree_index", ">=", at)
       .where("tree_index", "<", at + PAGE)
       .where("created_at_us", ">=", beforeUs)
-      .orderBy("tree_index")
-      .limit(1)
       .executeTakeFirst();
     if (newer !== undefined) return newer.tree_index - (newer.tree_index % BUNDLE);
     await breath();

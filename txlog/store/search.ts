@@ -1,6 +1,7 @@
 // Searching the index of exchanges: one page at a time, each along an index.
 import type { SelectQueryBuilder } from "kysely";
 import { SchakelError } from "../../core/errors.js";
+import { hasPeer, isBehind, isOfAny, type ExchangePlace } from "./exchange-conditions.js";
 import { foundExchange } from "./exchange-rows.js";
 import type { ExchangeFilter, FoundPage, Page } from "./read-side.js";
 import type { ExchangeRow, LogSchema } from "./schema.js";
@@ -11,24 +12,17 @@ import type { Tables } from "./tables.js";
 export const PAGE_MAX = 1000;
 const IDS_MAX = 1000;
 
-/** Where a page goes on: after this exchange, in the order of the search. */
-interface Place {
-  readonly at: number;
-  readonly writer: number;
-  readonly sequence: number;
-}
-
 type Query = SelectQueryBuilder<LogSchema & { e: ExchangeRow }, "e", ExchangeRow>;
 
 const invalid = (detail: string): SchakelError =>
   new SchakelError("ERROR_CODE_REQUEST_INVALID", { detail });
 
-const placeOf = (token: string | undefined): Place | undefined => {
+const placeOf = (token: string | undefined): ExchangePlace | undefined => {
   if (token === undefined) return undefined;
   const text = Buffer.from(token, "base64url").toString();
   const [, at, writer, sequence] = /^([0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,16})$/.exec(text) ?? [];
   if (at === undefined) throw invalid("the page token is not the next one of an answer");
-  return { at: Number(at), writer: Number(writer), sequence: Number(sequence) };
+  return { createdAtUs: Number(at), writer: Number(writer), sequence: Number(sequence) };
 };
 
 const tokenOf = ({ created_at_us, writer, sequence }: ExchangeRow): string =>
@@ -74,29 +68,16 @@ const narrowed = (query: Query, filter: ExchangeFilter): Query => {
       transactionIds.length === 0 ? [""] : [...transactionIds],
     );
   }
-  if (anyOf === undefined) return found;
-  return found.where((eb) =>
-    eb.or([
-      ...(anyOf.services.length === 0 ? [] : [eb("e.service", "in", [...anyOf.services])]),
-      ...(anyOf.grantHashes.length === 0 ? [] : [eb("e.grant_hash", "in", [...anyOf.grantHashes])]),
-    ]),
-  );
+  return anyOf === undefined ? found : found.where(isOfAny(anyOf));
 };
 
-const paged = (query: Query, place: Place | undefined, { limit, oldestFirst }: Page): Query => {
-  const [order, beyond] = oldestFirst === true ? (["asc", ">"] as const) : (["desc", "<"] as const);
-  const from =
-    place === undefined
-      ? query
-      : query
-          .where("e.created_at_us", order === "asc" ? ">=" : "<=", place.at)
-          .where((eb) =>
-            eb.or([
-              eb("e.created_at_us", beyond, place.at),
-              eb("e.writer", beyond, place.writer),
-              eb.and([eb("e.writer", "=", place.writer), eb("e.sequence", beyond, place.sequence)]),
-            ]),
-          );
+const paged = (
+  query: Query,
+  place: ExchangePlace | undefined,
+  { limit, oldestFirst }: Page,
+): Query => {
+  const order = oldestFirst === true ? "asc" : "desc";
+  const from = place === undefined ? query : query.where(isBehind(place, order));
   return from
     .orderBy("e.created_at_us", order)
     .orderBy("e.writer", order)
@@ -107,18 +88,7 @@ const paged = (query: Query, place: Place | undefined, { limit, oldestFirst }: P
 /** One query for each index by which a peer's exchanges are found; one without conditions when no peer is asked for. */
 const byPeer = (query: Query, peerId: string | undefined, ownPeer: string): readonly Query[] => {
   if (peerId === undefined) return [query];
-  if (peerId === ownPeer) {
-    return [
-      query.where((eb) =>
-        eb.or([
-          eb("e.source", "=", peerId),
-          eb("e.destination", "=", peerId),
-          eb("e.source_delegator", "=", peerId),
-          eb("e.destination_delegator", "=", peerId),
-        ]),
-      ),
-    ];
-  }
+  if (peerId === ownPeer) return [query.where(hasPeer(peerId))];
   return [
     query.where("e.other_peer", "=", peerId),
     // The second condition is that of the index.
