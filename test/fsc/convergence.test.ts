@@ -18,7 +18,7 @@ import { long, seed } from "../support/scale.js";
 import { SimulatedNetwork } from "../support/simulated-network.js";
 import { removeTemporaryFolders } from "../support/temporary.js";
 
-const SCHEDULES = long ? 5000 : 250;
+const SCHEDULES = long ? 5000 : 500;
 const CERTIFICATES_EACH = 3;
 const ALL = { cursor: undefined, limit: 1000, grantType: undefined, grantHashes: [] } as const;
 

@@ -5,7 +5,7 @@ import { Network } from "../support/network.js";
 import { randomFrom } from "../support/random.js";
 import { long, seed } from "../support/scale.js";
 
-const ROUNDS = long ? 100 : 12;
+const ROUNDS = long ? 100 : 20;
 const CLIENTS = 8;
 
 describe(`system/kill -9 under load, ${String(ROUNDS)} times (seed ${String(seed)})`, function () {

@@ -18,7 +18,7 @@ import { removeTemporaryFolders } from "../support/temporary.js";
 import { until } from "../support/until.js";
 import type { ArrivingBatch } from "../../txlog/store/arrived.js";
 
-const KILLS = long ? 200 : 10;
+const KILLS = long ? 200 : 20;
 const GROUP = "test";
 
 /** A writer that keeps what it ships until it is acknowledged, and ships it again when it is not. */

@@ -14,7 +14,7 @@ import { randomFrom } from "../support/random.js";
 import { long, seed } from "../support/scale.js";
 import { until } from "../support/until.js";
 
-const SCHEDULES = long ? 200 : 9;
+const SCHEDULES = long ? 200 : 15;
 /** Pairs of organisations, each with its own schedules: much of the time of one is waiting. */
 const LANES = 3;
 /** So many schedules of a lane follow each other before the lane comes to rest. */

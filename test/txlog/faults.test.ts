@@ -17,7 +17,7 @@ const FIRST = { fdatasync: 200, pwrite64: 200, fsync: 36 } as const;
 const CALLS = ["fdatasync", "pwrite64", "fsync"] as const;
 const KINDS = ["EIO", "KILL"] as const;
 /** Each call in both ways twice. */
-const SAMPLE = 12;
+const SAMPLE = 20;
 
 const every = (): Fault[] =>
   CALLS.flatMap((call) =>
