@@ -280,7 +280,12 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     };
     let otherReceipt: Buffer | undefined;
     const outcome: Outcome = await exchange.forward({
-      target: inwayTarget(address, located.peerId, { ...this.parts, bundle: () => bundle }),
+      target: inwayTarget(
+        address,
+        located.peerId,
+        { ...this.parts, bundle: () => bundle },
+        this.#isOverHttp2(located, exchange.request),
+      ),
       head: {
         method: exchange.request.method,
         target: recorded.path,
@@ -296,6 +301,12 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       signal,
     });
     this.#close(intent, forwarded(outcome, "other", otherReceipt));
+  }
+
+  /** What the directory says the service speaks; for one that it does not show, what the client speaks. */
+  #isOverHttp2({ peerId, name }: LocatedService, { overHttp2 }: RequestHead): boolean {
+    const listed = this.parts.catalogue()?.service(peerId, name)?.service.protocol;
+    return listed === undefined ? overHttp2 === true : listed === "HTTP/2";
   }
 
   async #fail(
