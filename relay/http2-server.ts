@@ -13,7 +13,6 @@ import type { Served } from "./client-connection.js";
 import type { Answer } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
 import { Http2Client } from "./http2-client.js";
-import { watchEnding } from "./http2-endings.js";
 import { rawFields, requestOctets, type RawFields } from "./http2-fields.js";
 import { CONNECTION_WINDOW, sessionOptions } from "./http2-limits.js";
 import { RefusedHead, scanRequestHead } from "./scan-request.js";
@@ -65,7 +64,6 @@ export class Http2Server<C> {
   }
 
   #opened(stream: ServerHttp2Stream, raw: RawFields, ends: boolean): void {
-    watchEnding(stream);
     // What goes wrong with a stream shows in its end.
     stream.on("error", () => undefined);
     this.#streams += 1;

@@ -180,15 +180,18 @@ describe("relay over HTTP/2", () => {
       let closed = false;
       await set((stream) => {
         stream.resume();
-        stream.on("end", () => (ended = !stream.aborted));
-        stream.on("close", () => (closed = true));
+        stream.on("close", () => {
+          ended = stream.rstCode === constants.NGHTTP2_NO_ERROR;
+          closed = true;
+        });
       });
-      const stream = session.request({ ":method": "POST" });
+      // Node.js would end in good order what it then resets.
+      const stream = session.request({ ":method": "POST" }, { waitForTrailers: true });
       stream.on("error", () => undefined);
       stream.write("begin");
       await until("the exchange", () => bench.relay.exchanges === 1);
       stream.close(code);
-      await until("the end at the source", () => closed || bench.relay.exchanges === 0);
+      await until("the end at the source", () => closed);
       expect(ended).to.equal(false);
     });
 
