@@ -41,7 +41,7 @@ export class Http2Client extends ClientSide {
     stream.on("aborted", () => this.leave());
     stream.on("close", () => this.#closed());
     stream.on("drain", () => this.#drained?.());
-    stream.on("trailers", (_fields: unknown, _flags: number, raw: RawFields = []) => {
+    stream.on("trailers", (_fields: unknown, _flags: number, raw: RawFields) => {
       this.#came = raw;
     });
     stream.on("data", (piece: Buffer) => this.#pieceCame(piece));

@@ -49,15 +49,15 @@ export class Http2Target implements TargetSide {
     this.#stream = stream;
     watchEnding(stream);
     this.written = !this.session.closed && !this.session.destroyed;
-    stream.on("headers", (_fields: unknown, _flags: number, raw: RawFields = []) =>
+    stream.on("headers", (_fields: unknown, _flags: number, raw: RawFields) =>
       this.#read(() =>
         sink.interim(scanResponseHead(responseOctets(raw, false), method, this.limits)),
       ),
     );
-    stream.on("response", (_fields: unknown, flags: number, raw: RawFields = []) =>
+    stream.on("response", (_fields: unknown, flags: number, raw: RawFields) =>
       this.#read(() => this.#begin(raw, method, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)),
     );
-    stream.on("trailers", (_fields: unknown, _flags: number, raw: RawFields = []) => {
+    stream.on("trailers", (_fields: unknown, _flags: number, raw: RawFields) => {
       this.#came = raw;
     });
     stream.on("wantTrailers", () => stream.sendTrailers(trailerObject(this.#trailers)));

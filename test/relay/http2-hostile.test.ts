@@ -240,7 +240,7 @@ describe("relay over HTTP/2 from a hostile client", () => {
         ]),
     ],
     ["pings", () => frame(PING, 0, 0, Buffer.alloc(8))],
-    ["settings", () => frame(SETTINGS, 0, 0)],
+    ["settings", () => Buffer.concat(Array<Buffer>(50).fill(frame(SETTINGS, 0, 0)))],
     [
       "continuations without end",
       (round) =>

@@ -78,7 +78,7 @@ describe("relay over HTTP/2", () => {
     stream.on("trailers", (came) => (trailers = came));
     stream.on("data", (piece: Buffer) => pieces.push(piece));
     await new Promise((resolve) => stream.on("close", resolve));
-    return { headers, trailers, body: Buffer.concat(pieces), code: stream.rstCode ?? 0 };
+    return { headers, trailers, body: Buffer.concat(pieces), code: stream.rstCode };
   };
   const ask = (headers: OutgoingHttpHeaders, body?: Buffer): Promise<Got> => {
     const stream = session.request(headers, { endStream: body === undefined });
