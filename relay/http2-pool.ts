@@ -1,7 +1,7 @@
 // HTTP/2 connections to targets: few for each, shared by all exchanges.
-import { connect, type ClientHttp2Session } from "node:http2";
+import type { ClientHttp2Session } from "node:http2";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import { http2Over } from "../core/dial.js";
 import { ForwardError, type Target } from "./exchange.js";
 import { CONNECTION_WINDOW, sessionOptions, STREAMS_MAX } from "./http2-limits.js";
 import { Http2Target } from "./http2-target.js";
@@ -70,11 +70,7 @@ export class Http2Pool {
   }
 
   #adopt(key: string, socket: Duplex): Kept {
-    const scheme = socket instanceof TLSSocket ? "https" : "http";
-    const session = connect(`${scheme}://target.invalid`, {
-      ...sessionOptions(this.limits),
-      createConnection: () => socket,
-    });
+    const session = http2Over(socket, sessionOptions(this.limits));
     const quietSince = performance.now();
     const kept: Kept = { key, session, streams: 0, opened: 0, quietSince, draining: false };
     this.#kept.add(kept);

@@ -20,7 +20,12 @@ const END_HEADERS = 4;
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-const frame = (type: number, flags: number, stream: number, payload = Buffer.alloc(0)): Buffer => {
+const frame = (
+  type: number,
+  flags: number,
+  stream: number,
+  payload: Buffer = Buffer.alloc(0),
+): Buffer => {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
   head.writeUInt8(type, 3);
@@ -135,7 +140,7 @@ describe("relay over HTTP/2 from a hostile client", () => {
   let front: Server;
   let socket: Socket;
   let closed = false;
-  let received = Buffer.alloc(0);
+  let received: Buffer = Buffer.alloc(0);
 
   beforeEach(async () => {
     target = await answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");

@@ -77,7 +77,7 @@ describe("relay over HTTP/2", () => {
     stream.on("response", (came) => (headers = came));
     stream.on("trailers", (came) => (trailers = came));
     stream.on("data", (piece: Buffer) => pieces.push(piece));
-    await new Promise((resolve) => stream.on("close", resolve));
+    await new Promise((resolve) => stream.on("close", () => resolve(undefined)));
     return { headers, trailers, body: Buffer.concat(pieces), code: stream.rstCode };
   };
   const ask = (headers: OutgoingHttpHeaders, body?: Buffer): Promise<Got> => {
