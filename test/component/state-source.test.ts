@@ -412,7 +412,12 @@ describe("component/state-source", function () {
       expect(state.grant(known.grant)?.contract.decision).to.equal("ACCEPTED");
       expect([...state.services.values()]).to.deep.equal([
         {
-          ...{ name: "echo", openapiPath: "/o.json", protocol: "", published: false },
+          ...{
+            name: "echo",
+            openapiPath: "/o.json",
+            protocol: "PROTOCOL_TCP_HTTP_1.1",
+            published: false,
+          },
           source: new URL("https://source.internal:1/x"),
         },
       ]);

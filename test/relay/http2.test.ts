@@ -75,7 +75,7 @@ describe("relay over HTTP/2", () => {
     const pieces: Buffer[] = [];
     stream.on("error", () => undefined);
     stream.on("response", (came) => (headers = came));
-    stream.on("trailers", (came) => (trailers = came));
+    stream.on("trailers", (came: Record<string, unknown>) => (trailers = came));
     stream.on("data", (piece: Buffer) => pieces.push(piece));
     await new Promise((resolve) => stream.on("close", () => resolve(undefined)));
     return { headers, trailers, body: Buffer.concat(pieces), code: stream.rstCode };
@@ -108,7 +108,7 @@ describe("relay over HTTP/2", () => {
     const seen = createHash("sha256");
     let cameTrailers: Record<string, unknown> = {};
     await set((stream) => {
-      stream.on("trailers", (came) => (cameTrailers = came));
+      stream.on("trailers", (came: Record<string, unknown>) => (cameTrailers = came));
       stream.on("data", (piece: Buffer) => seen.update(piece));
       stream.on("end", () => {
         stream.respond({ ":status": 200 }, { waitForTrailers: true });
