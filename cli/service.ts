@@ -68,7 +68,7 @@ const registerAdd = (service: Command): void => {
       several(asWritten),
     )
     .addOption(
-      new Option("--protocol <PROTOCOL>", "what its inways speak; HTTP/2 is refused so far")
+      new Option("--protocol <PROTOCOL>", "what its source speaks, and outways to its inways")
         .choices(["HTTP/1.1", "HTTP/2"])
         .default("HTTP/1.1"),
     )

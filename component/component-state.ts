@@ -1,7 +1,7 @@
 // What an inway or outway knows from its manager: contracts, services, clients, keys. A value that is
 // swapped whole when anything changes.
 import type { ContractContent } from "../contracts/content.js";
-import type { ConnectionGrant } from "../contracts/grant.js";
+import type { ConnectionGrant, Protocol } from "../contracts/grant.js";
 import type { ContentHash, GrantHash } from "../contracts/hash.js";
 import type { ContractDecision } from "../contracts/state.js";
 import type { TokenKeys } from "../contracts/token-check.js";
@@ -29,6 +29,8 @@ export interface OfferedService {
   readonly source: URL;
   /** The path of the OpenAPI description below the source; undefined when there is none. */
   readonly openapiPath: string | undefined;
+  /** What its source speaks, and outways to the inway. */
+  readonly protocol: Protocol;
   /** Whether a valid publication contract shows it in a directory. */
   readonly published: boolean;
 }

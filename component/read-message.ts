@@ -4,6 +4,7 @@ import type { X509Certificate } from "node:crypto";
 import { CERTIFICATE_BYTES_MAX, CHAIN_LENGTH_MAX } from "../certs/chain.js";
 import { readCertificates } from "../certs/pem.js";
 import { CRL_BYTES_MAX, type RevocationList } from "../certs/revocation-list.js";
+import { PROTOCOLS, type Protocol } from "../contracts/grant.js";
 import { parseContent, CONTENT_BYTES_MAX, type ContractGroup } from "../contracts/content.js";
 import { contentHash, parseGrantHash } from "../contracts/hash.js";
 import { parseJson } from "../contracts/json.js";
@@ -81,6 +82,11 @@ const sourceOf = (text: string): URL => {
     : refuse("its source is not http(s)://HOST[:PORT] without user, query or fragment");
 };
 
+/** Of a manager that says nothing it is the first. */
+const protocolOf = ({ name, protocol }: wire.OfferedService): Protocol =>
+  PROTOCOLS.find((known) => known === (protocol === "" ? PROTOCOLS[0] : protocol)) ??
+  refuse(`the protocol of ${name} is unknown`);
+
 /** Reads a service. Throws MessageError. */
 export const readService = (service: wire.OfferedService): OfferedService => {
   const name = parseServiceName(service.name) ?? refuse("its name is none of a service");
@@ -92,6 +98,7 @@ export const readService = (service: wire.OfferedService): OfferedService => {
     name,
     source: sourceOf(service.sourceUrl),
     openapiPath: openapiPath === "" ? undefined : openapiPath,
+    protocol: protocolOf(service),
     published: service.published,
   });
 };

@@ -17,8 +17,8 @@ export const messageOf = (held: Held): WatchStateResponse => ({
   })),
   removedContracts: [],
   services: {
-    services: held.services.map(({ name, source, openapiPath, published }) => ({
-      name,
+    services: held.services.map(({ name, source, openapiPath, protocol, published }) => ({
+      ...{ name, protocol },
       sourceUrl: source.href,
       openapiPath: openapiPath ?? "",
       published,

@@ -1,8 +1,14 @@
 // The one way to reach another organisation: which addresses may be dialled at all, resolved once, and
 // the peer checked before the first byte. What the certificate must be is handed in by certs/.
 import { lookup } from "node:dns/promises";
+import {
+  connect as connectHttp2,
+  type ClientHttp2Session,
+  type ClientSessionOptions,
+} from "node:http2";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
-import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
+import { connect, TLSSocket, type ConnectionOptions } from "node:tls";
 import { formatAddress, type Address } from "./address.js";
 import { isPublicAddress } from "./public-address.js";
 
@@ -180,4 +186,10 @@ export const peek = async <T>(dialling: Dialling, look: (socket: TLSSocket) => T
   } finally {
     socket.destroy();
   }
+};
+
+/** Speaks HTTP/2 over a connection that has been made: nothing is dialled. The session owns the connection from then on. */
+export const http2Over = (socket: Duplex, options: ClientSessionOptions): ClientHttp2Session => {
+  const scheme = socket instanceof TLSSocket ? "https" : "http";
+  return connectHttp2(`${scheme}://target.invalid`, { ...options, createConnection: () => socket });
 };

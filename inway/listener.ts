@@ -55,7 +55,7 @@ export const listenForPeers = (options: InwayListening): Promise<TlsListener> =>
   return serveTls<PeerIdentity>({
     address: options.address,
     tls: () =>
-      serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, LINK_PROTOCOL, "http/1.1"]),
+      serverTls(bundles.current, groups.current, [PROBE_PROTOCOL, LINK_PROTOCOL, "h2", "http/1.1"]),
     admit: (socket) => admit(socket, groups.current),
     connected: (socket, peer) => {
       const leave = peerLimits.connection(peer.peerId);
@@ -66,6 +66,7 @@ export const listenForPeers = (options: InwayListening): Promise<TlsListener> =>
       socket.once("close", leave);
       if (socket.alpnProtocol === PROBE_PROTOCOL) answerProbe(socket, ready());
       else if (socket.alpnProtocol === LINK_PROTOCOL) relay.acceptLink(socket, peer);
+      else if (socket.alpnProtocol === "h2") relay.acceptHttp2(socket, peer);
       else relay.accept(socket, peer);
     },
     connectionsMax: options.connectionsMax,

@@ -149,10 +149,10 @@ const announce = (
     describe: () => ({
       kind: "inway",
       address: settings.address,
-      services: published().map(({ name, openapiPath }) => ({
+      services: published().map(({ name, openapiPath, protocol }) => ({
         name,
         openapiPath,
-        protocol: "HTTP/1.1",
+        protocol: protocol === "PROTOCOL_TCP_HTTP_2" ? "HTTP/2" : "HTTP/1.1",
       })),
     }),
     clock,
@@ -160,7 +160,9 @@ const announce = (
     lifecycle,
   });
   const shown = (): string =>
-    JSON.stringify(published().map(({ name, openapiPath }) => [name, openapiPath]));
+    JSON.stringify(
+      published().map(({ name, openapiPath, protocol }) => [name, openapiPath, protocol]),
+    );
   let before = shown();
   state.onChange(() => {
     const now = shown();

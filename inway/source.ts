@@ -1,6 +1,7 @@
 // How an inway reaches the source of a service: inside its own organisation, never another's.
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import type { Duplex } from "node:stream";
+import { connect as connectTls, TLSSocket } from "node:tls";
 import { sourceTls } from "../certs/tls.js";
 import { SchakelError } from "../core/errors.js";
 import type { Target } from "../relay/exchange.js";
@@ -13,14 +14,35 @@ export interface SourceTimeouts {
   readonly idleTimeout: number;
 }
 
-/** A connection to the source of a service, TLS after every check. Gives up when the signal aborts before there is one. */
-export const connectToSource = ({ source }: OfferedService, signal: AbortSignal): Promise<Socket> =>
+const isOverHttp2 = ({ protocol }: OfferedService): boolean => protocol === "PROTOCOL_TCP_HTTP_2";
+
+/** Whether a connection to the source of a service over HTTP/2 speaks it: without TLS that is known beforehand. */
+const isHttp2 = (connection: Duplex): boolean =>
+  !(connection instanceof TLSSocket) || connection.alpnProtocol === "h2";
+
+/**
+ * A connection to the source of a service, TLS after every check. Gives up when the signal aborts before there is one.
+ *
+ * @param alpn what is offered to a source over TLS
+ */
+export const connectToSource = (
+  { source }: OfferedService,
+  signal: AbortSignal,
+  alpn: readonly string[] = [],
+): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const host = source.hostname.replace(/^\[(.*)\]$/, "$1");
+    const offered = alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] };
     const secure = source.protocol === "https:";
     const port = source.port === "" ? (secure ? 443 : 80) : Number(source.port);
     const socket = secure
-      ? connectTls({ ...sourceTls(), host, port, servername: isIP(host) === 0 ? host : "" })
+      ? connectTls({
+          ...sourceTls(),
+          ...offered,
+          host,
+          port,
+          servername: isIP(host) === 0 ? host : "",
+        })
       : connectTcp({ host, port });
     const abort = (): void => void socket.destroy(new Error("given up"));
     signal.addEventListener("abort", abort);
@@ -35,8 +57,16 @@ export const connectToSource = ({ source }: OfferedService, signal: AbortSignal)
 
 /** The source of a service as a target of the relay. Connections are kept and shared per source. */
 export const sourceTarget = (service: OfferedService, timeouts: SourceTimeouts): Target => ({
-  key: service.source.origin,
-  connect: (signal) => connectToSource(service, signal),
+  ...(isOverHttp2(service)
+    ? {
+        isHttp2,
+        key: `${service.source.origin} HTTP/2`,
+        connect: (signal) => connectToSource(service, signal, ["h2", "http/1.1"]),
+      }
+    : {
+        key: service.source.origin,
+        connect: (signal) => connectToSource(service, signal),
+      }),
   connectTimeoutMs: timeouts.connectTimeout,
   answerTimeoutMs: timeouts.answerTimeout,
   idleTimeoutMs: timeouts.idleTimeout,

@@ -51,8 +51,8 @@ export const serviceMessages = (
 ): wire.ServiceList => ({
   services: services
     .filter(({ inways }) => inways.length === 0 || inways.some((each) => each === inway))
-    .map(({ name, sourceUrl, openapiPath, publishedIn }) => ({
-      ...{ name, sourceUrl, openapiPath },
+    .map(({ name, sourceUrl, openapiPath, protocol, publishedIn }) => ({
+      ...{ name, sourceUrl, openapiPath, protocol },
       published: publishedIn.length > 0,
     })),
 });

@@ -125,15 +125,6 @@ export const wireService = (service: StoredService): Service => ({
   visibility: VISIBILITIES[service.visibility],
 });
 
-/** Inways and outways speak HTTP/1.1 alone: whoever teaches them HTTP/2 removes this and its call. */
-const checkSpoken = ({ protocol }: OwnedService): void => {
-  if (protocol === PROTOCOLS[0]) return;
-  throw invalidRequest(
-    `service.protocol is ${protocol}, allowed is ${PROTOCOLS[0]}: inways and outways speak HTTP/1.1 alone. ` +
-      "Add the service with HTTP/1.1, which a source beside HTTP/2 understands",
-  );
-};
-
 /** A source URL as the audit log may have it: a wrong one may hold a password. */
 export const auditedUrl = (text: string): string => (isSourceUrl(text) ? text : "(not allowed)");
 
@@ -212,14 +203,12 @@ export class Services {
   /**
    * Makes a service or changes it.
    *
-   * @throws SchakelError ERROR_CODE_LIMIT_EXCEEDED for one too many; ERROR_CODE_REQUEST_INVALID for a protocol
-   * that inways and outways do not speak, and for a service that was to be private while a directory shows it or
-   * is asked to: nothing may be proposed meanwhile
+   * @throws SchakelError ERROR_CODE_LIMIT_EXCEEDED for one too many; ERROR_CODE_REQUEST_INVALID for a service
+   * that was to be private while a directory shows it or is asked to: nothing may be proposed meanwhile
    */
   async put(
     service: OwnedService,
   ): Promise<{ readonly service: StoredService; readonly changed: boolean }> {
-    checkSpoken(service);
     this.#checkUnseen(service);
     const before = this.#owned.get(service.name);
     if (before !== undefined && isSame(before, service)) {

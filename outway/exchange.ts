@@ -280,7 +280,9 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     answered: { receipt: Buffer | undefined },
   ): ForwardOrder {
     const { transactionId, trace, located, intent, given, bundle, signal } = recorded;
-    const { target, host } = this.#targets.at(address, located.peerId, bundle);
+    const overHttp2 = this.#isOverHttp2(located, request);
+    const inway = { address, provider: located.peerId, overHttp2 };
+    const { target, host } = this.#targets.at(inway, bundle);
     const known: InwayHeaders = {
       transactionId,
       trace,
@@ -305,6 +307,12 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
       keepTrailer: mayBeTrailer,
       signal,
     };
+  }
+
+  /** What the directory says the service speaks; for one that it does not show, what the client speaks. */
+  #isOverHttp2({ peerId, name }: LocatedService, { overHttp2 }: RequestHead): boolean {
+    const listed = this.parts.catalogue()?.service(peerId, name)?.service.protocol;
+    return listed === undefined ? overHttp2 === true : listed === "HTTP/2";
   }
 
   async #fail(

@@ -68,10 +68,21 @@ const endIfRefused = (socket: TLSSocket, group: Group, expected: ExpectedInway):
 };
 
 const HTTP_PROTOCOL = "http/1.1";
+const HTTP2_PROTOCOL = "h2";
 
 /** Whether a connection speaks the link: its handshake has agreed on it. */
 const isLink = (connection: Duplex): boolean =>
   connection instanceof TLSSocket && connection.alpnProtocol === LINK_PROTOCOL;
+
+/** Whether a connection speaks HTTP/2: its handshake has agreed on it. */
+const isHttp2 = (connection: Duplex): boolean =>
+  connection instanceof TLSSocket && connection.alpnProtocol === HTTP2_PROTOCOL;
+
+/** What is offered to an inway. A service over HTTP/2 goes over the link only where nothing else may. */
+const offeredTo = (mode: LinkMode, http2: boolean): readonly string[] => {
+  if (mode !== "require" && http2) return [HTTP2_PROTOCOL, HTTP_PROTOCOL];
+  return mode === "off" ? [HTTP_PROTOCOL] : [LINK_PROTOCOL, HTTP_PROTOCOL];
+};
 
 interface Dialled {
   readonly address: Address;
@@ -107,15 +118,21 @@ const generationOf = (group: Group): number => {
  * group, revocation lists, provider, address and certificate of ours, so that a renewed certificate gets connections
  * of its own, and none outlives the certificate that it was checked with.
  */
-export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDialling): Target => {
+export const inwayTarget = (
+  address: Address,
+  provider: PeerId,
+  parts: InwayDialling,
+  overHttp2 = false,
+): Target => {
   const group = parts.group();
   const bundle = parts.bundle();
   const { timeouts, picker, connections, linkPolicy: policy } = parts;
   const mode = policy.modeFor(provider);
-  const alpn = mode === "off" ? [HTTP_PROTOCOL] : [LINK_PROTOCOL, HTTP_PROTOCOL];
+  const alpn = offeredTo(mode, overHttp2);
+  const isShared = alpn.includes(HTTP2_PROTOCOL);
   const expected = { peerId: provider, host: address.host };
   return {
-    ...(mode === "off" ? {} : { isLink }),
+    ...(isShared ? { isHttp2 } : mode === "off" ? {} : { isLink }),
     key: JSON.stringify([
       group.id,
       generationOf(group),
@@ -123,6 +140,7 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
       address.host,
       address.port,
       bundle.identity.certificateThumbprint,
+      ...(isShared ? [HTTP2_PROTOCOL] : []),
     ]),
     connect: async () => {
       const started = performance.now();
@@ -136,7 +154,7 @@ export const inwayTarget = (address: Address, provider: PeerId, parts: InwayDial
           timeoutMs: timeouts.connectTimeout,
         });
         if (parts.group() !== dialled) endIfRefused(socket, parts.group(), expected);
-        checkLink(socket, { address, mode, policy });
+        if (!isShared) checkLink(socket, { address, mode, policy });
         picker.connected(address, performance.now() - started);
         connections.opened(socket, expected);
         return socket;
@@ -162,10 +180,17 @@ export interface ReachedInway {
   readonly host: string;
 }
 
-interface Made extends ReachedInway {
+/** An inway that is meant. */
+export interface MeantInway {
+  readonly address: Address;
+  readonly provider: PeerId;
+  /** Whether the service is one over HTTP/2. */
+  readonly overHttp2: boolean;
+}
+
+interface Made extends ReachedInway, MeantInway {
   readonly group: Group;
   readonly bundle: Bundle;
-  readonly provider: PeerId;
   readonly mode: LinkMode;
 }
 
@@ -175,15 +200,17 @@ export class InwayTargets {
 
   constructor(private readonly parts: InwayDialling) {}
 
-  /** The inway of a provider at an address, for connections with this certificate of ours. */
-  at(address: Address, provider: PeerId, bundle: Bundle): ReachedInway {
+  /** The inway as a target, for connections with this certificate of ours. */
+  at(meant: MeantInway, bundle: Bundle): ReachedInway {
+    const { address, provider, overHttp2 } = meant;
     const group = this.parts.group();
     const mode = this.parts.linkPolicy.modeFor(provider);
     const before = this.#made.get(address);
     const isSame = before?.group === group && before.bundle === bundle && before.mode === mode;
-    if (isSame && before.provider === provider) return before;
-    const target = inwayTarget(address, provider, { ...this.parts, bundle: () => bundle });
-    const made = { group, bundle, provider, mode, target, host: inwayHost(address) };
+    if (isSame && before.provider === provider && before.overHttp2 === overHttp2) return before;
+    const parts = { ...this.parts, bundle: () => bundle };
+    const target = inwayTarget(address, provider, parts, overHttp2);
+    const made = { ...meant, group, bundle, mode, target, host: inwayHost(address) };
     this.#made.set(address, made);
     return made;
   }

@@ -14,14 +14,14 @@ import { connectedBy, type Connected } from "./clients.js";
 export interface OutwayListening {
   readonly address: Address;
   readonly internal: InternalSource;
-  readonly relay: Pick<Relay<Connected>, "accept">;
+  readonly relay: Pick<Relay<Connected>, "accept" | "acceptEither" | "acceptHttp2">;
   readonly connectionsMax: number;
   readonly log: Log;
 }
 
 const listenOnLoopback = async (options: OutwayListening): Promise<TlsListener> => {
   const server = createServer({ noDelay: true }, (socket) =>
-    options.relay.accept(socket, { kind: "loopback" }),
+    options.relay.acceptEither(socket, { kind: "loopback" }),
   );
   server.maxConnections = options.connectionsMax;
   return {
@@ -38,9 +38,12 @@ const listenOverTls = (options: OutwayListening): Promise<TlsListener> => {
   const { address, internal, relay, connectionsMax, log } = options;
   return serveTls<Connected>({
     ...{ address, connectionsMax, log },
-    tls: () => internalServerTls(internal.current, ["http/1.1"]),
+    tls: () => internalServerTls(internal.current, ["http/1.1", "h2"]),
     admit: (socket) => connectedBy(admitInternal(socket, internal.current)),
-    connected: (socket, connected) => relay.accept(socket, connected),
+    connected: (socket, connected) =>
+      socket.alpnProtocol === "h2"
+        ? relay.acceptHttp2(socket, connected)
+        : relay.accept(socket, connected),
   });
 };
 

@@ -21,6 +21,8 @@ export interface Target {
    * the same time wait for the first, since one link may be enough for all of them.
    */
   readonly isLink?: (connection: Duplex) => boolean;
+  /** Whether a connection that `connect` has made speaks HTTP/2, where it may; it is then shared by many exchanges. */
+  readonly isHttp2?: (connection: Duplex) => boolean;
   /** Opens a connection that is ready to be written to (TCP, or TLS after every check). The relay owns it from then on. Must give up when the signal aborts. */
   readonly connect: (signal: AbortSignal) => Promise<Duplex>;
   readonly connectTimeoutMs: number;
@@ -70,7 +72,7 @@ export interface Outcome {
     readonly target: number;
   };
   /** What the stretch to the target was; `http1` for an answer of our own. */
-  readonly link: "http1" | "schakel";
+  readonly link: "http1" | "schakel" | "http2";
 }
 
 /** Why a forwarding failed before its response had begun. */

@@ -12,6 +12,8 @@ export interface RequestHead {
   readonly target: string;
   readonly version: "1.0" | "1.1";
   readonly headers: HeaderLines;
+  /** Whether it came over HTTP/2. */
+  readonly overHttp2?: boolean;
   /** The lines as they were scanned; absent where they cannot be passed as they stand. */
   readonly raw?: ScannedLines | undefined;
   /** The last of the lines that `raw` does not have. */

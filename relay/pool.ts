@@ -2,6 +2,8 @@
 // given up at the first byte that nobody asked for.
 import type { Duplex } from "node:stream";
 import { ForwardError, type Target } from "./exchange.js";
+import { Http2Pool } from "./http2-pool.js";
+import { Http2Target } from "./http2-target.js";
 import type { RelayLimits } from "./limits.js";
 import { LinkPool } from "./link-pool.js";
 import { LinkTarget } from "./link-target.js";
@@ -17,13 +19,18 @@ export class Pool {
   };
 
   readonly #links: LinkPool;
+  readonly #http2: Http2Pool;
 
   constructor(private readonly limits: RelayLimits) {
     this.#links = new LinkPool(limits, connectWithin);
+    this.#http2 = new Http2Pool(limits, connectWithin);
   }
 
   /** A link with room or an idle connection for one exchange; undefined when there is none. */
   idle(target: Target): TargetSide | undefined {
+    if (target.isHttp2 !== undefined) {
+      return this.#http2.idle(target) ?? this.#idleConnection(target.key);
+    }
     return target.isLink === undefined
       ? this.#idleConnection(target.key)
       : (this.#links.idle(target) ?? this.#idleConnection(target.key));
@@ -43,6 +50,7 @@ export class Pool {
   /** Looks at the clock: ends the connections that have been idle for as long as they are kept. */
   sweep(now: number): void {
     this.#links.sweep(now);
+    this.#http2.sweep(now);
     for (const idle of this.#idle.values()) {
       for (const connection of [...idle]) if (connection.idleUntil <= now) connection.destroy();
     }
@@ -54,25 +62,31 @@ export class Pool {
    * @throws ForwardError connect, connect-timeout, or client-aborted when the signal aborts
    */
   async connect(target: Target, signal: AbortSignal): Promise<TargetSide> {
-    const socket =
-      target.isLink === undefined
-        ? await connectWithin(target, signal)
-        : await this.#links.reach(target, signal);
-    if (socket instanceof LinkTarget) return socket;
+    const socket = await this.#reach(target, signal);
+    if (socket instanceof LinkTarget || socket instanceof Http2Target) return socket;
     const connection = new TargetConnection(target.key, socket, this.limits, this.#hooks);
     this.#all.add(connection);
     return connection;
+  }
+
+  #reach(target: Target, signal: AbortSignal): Promise<LinkTarget | Http2Target | Duplex> {
+    if (target.isHttp2 !== undefined) return this.#http2.reach(target, signal);
+    return target.isLink === undefined
+      ? connectWithin(target, signal)
+      : this.#links.reach(target, signal);
   }
 
   /** Ends everything that is idle. */
   close(): void {
     this.drop(() => true);
     this.#links.destroy();
+    this.#http2.destroy();
   }
 
   /** Ends the idle connections to the targets that match; those in use end after their exchange. */
   drop(predicate: (key: string) => boolean): void {
     this.#links.drop(predicate);
+    this.#http2.drop(predicate);
     for (const connection of this.#all) {
       if (!predicate(connection.key)) continue;
       connection.poolable = false;

@@ -2,9 +2,11 @@
 import type { Duplex } from "node:stream";
 import { ClientConnection, type Served } from "./client-connection.js";
 import type { ExchangeHandler } from "./exchange.js";
+import { Http2Server } from "./http2-server.js";
 import type { RelayLimits } from "./limits.js";
 import { LinkServer } from "./link-server.js";
 import { Pool } from "./pool.js";
+import { Undecided } from "./preface.js";
 
 export { RELAY_LIMITS, type RelayLimits } from "./limits.js";
 
@@ -63,6 +65,23 @@ export class Relay<C> {
   /** Takes over a connection that speaks the link (docs/link.md), as `accept` does; its exchanges run at once. */
   acceptLink(socket: Duplex, context: C): void {
     this.#take(socket, (closed) => new LinkServer(socket, context, this.#served, closed));
+  }
+
+  /** Takes over a connection that speaks HTTP/2, as `accept` does; its exchanges run at once. */
+  acceptHttp2(socket: Duplex, context: C): void {
+    this.#take(socket, (closed) => new Http2Server(socket, context, this.#served, closed));
+  }
+
+  /** Takes over a connection that speaks HTTP/1.1 or, as its first octets show, HTTP/2. */
+  acceptEither(socket: Duplex, context: C): void {
+    const { limits } = this.#served;
+    this.#take(socket, (closed) => {
+      const http1 = (): ServedConnection<C> =>
+        new ClientConnection(socket, context, this.#served, closed);
+      const http2 = (): ServedConnection<C> =>
+        new Http2Server(socket, context, this.#served, closed);
+      return new Undecided(socket, context, { http1, http2, closed }, limits);
+    });
   }
 
   /** Ends the connections of the clients that match, now; the exchanges that run on them end as `client-aborted`. */

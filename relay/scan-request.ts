@@ -41,6 +41,8 @@ const NOTHING: HeaderLines = [];
 export class ScannedRequest implements RequestHead {
   #headers: HeaderLines | undefined;
   #beside: HeaderLines = NOTHING;
+  /** Set by whoever reads HTTP/2. */
+  overHttp2 = false;
 
   constructor(
     readonly method: string,

@@ -52,7 +52,7 @@ export interface TargetSide {
   /** Whether a byte of this exchange may have gone out. */
   readonly written: boolean;
   /** What it is, for the record. */
-  readonly link: "http1" | "schakel";
+  readonly link: "http1" | "schakel" | "http2";
   /** Whether a token goes beside the head instead of in it. */
   takesToken(token: string): boolean;
   /**

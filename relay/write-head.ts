@@ -2,7 +2,8 @@
 import { CLASS, TARGET, TOKEN, VALUE } from "./scan-bytes.js";
 import type { HeaderLines } from "./message.js";
 
-const isOf = (bit: number, text: string): boolean => {
+/** Whether a text is made of octets of one class alone. */
+export const isOf = (bit: number, text: string): boolean => {
   for (let at = 0; at < text.length; at++) {
     if (((CLASS[text.charCodeAt(at)] ?? 0) & bit) === 0) return false;
   }

@@ -10,7 +10,7 @@ export interface Ended {
   readonly requestBytes: number;
   readonly responseBytes: number;
   readonly durationUs: { readonly total: number; readonly target: number };
-  readonly link: "http1" | "schakel";
+  readonly link: "http1" | "schakel" | "http2";
 }
 
 /** The far side of an exchange: the other organisation's inway, or our own source. */

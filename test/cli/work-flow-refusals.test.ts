@@ -184,12 +184,6 @@ describe("refusals of the work flow on the command line", function () {
       /Allowed choices are group, private/,
     ],
     [
-      "a service over HTTP/2",
-      () => ["service", "add", "x", "--url", "http://127.0.0.1:1", "--protocol", "HTTP/2"],
-      1,
-      /inways and outways speak HTTP\/1\.1 alone[\s\S]*hint: /,
-    ],
-    [
       "a client's grant that is none",
       () => ["client", "add", "y", "--grant", "x"],
       1,

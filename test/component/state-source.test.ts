@@ -233,9 +233,13 @@ describe("component/state-source", function () {
         name: "good",
         sourceUrl: "http://127.0.0.1/x",
         openapiPath: "",
+        protocol: "",
         published: true,
       };
-      organisation.services = [{ name, sourceUrl, openapiPath, published: true }, good];
+      organisation.services = [
+        { name, sourceUrl, openapiPath, protocol: "", published: true },
+        good,
+      ];
       const { source } = await open();
       await received(source);
       expect([...source.require().services.keys()]).to.deep.equal(["good"]);
@@ -386,6 +390,7 @@ describe("component/state-source", function () {
           name: "echo",
           sourceUrl: "https://source.internal:1/x",
           openapiPath: "/o.json",
+          protocol: "",
           published: false,
         },
       ];
@@ -407,7 +412,12 @@ describe("component/state-source", function () {
       expect(state.grant(known.grant)?.contract.decision).to.equal("ACCEPTED");
       expect([...state.services.values()]).to.deep.equal([
         {
-          ...{ name: "echo", openapiPath: "/o.json", published: false },
+          ...{
+            name: "echo",
+            openapiPath: "/o.json",
+            protocol: "PROTOCOL_TCP_HTTP_1.1",
+            published: false,
+          },
           source: new URL("https://source.internal:1/x"),
         },
       ]);

@@ -55,6 +55,7 @@ const service = (sourceUrl: string, openapiPath = "/openapi.json"): OfferedServi
   name: parseServiceName("echo") ?? expect.fail(),
   source: new URL(sourceUrl),
   openapiPath,
+  protocol: "PROTOCOL_TCP_HTTP_1.1",
   published: true,
 });
 

@@ -8,6 +8,7 @@ const service = (url: string): Parameters<typeof sourcePath>[0] => ({
   name: parseServiceName("echo") ?? expect.fail(),
   source: new URL(url),
   openapiPath: undefined,
+  protocol: "PROTOCOL_TCP_HTTP_1.1",
   published: true,
 });
 

@@ -93,7 +93,6 @@ describe("the manager's interface for people", function () {
       ["an inway's name that is none", INVALID, put({ inways: ["a b"] })],
       ["too many inways", INVALID, put({ inways: Array.from({ length: 101 }, (_, n) => `i${n}`) })],
       ["a protocol that is unknown", INVALID, put({ protocol: "PROTOCOL_UDP" })],
-      ["a protocol that inways lack", INVALID, put({ protocol: "PROTOCOL_TCP_HTTP_2" })],
       [
         "to end a service that is not there",
         "ERROR_CODE_SERVICE_NOT_FOUND",

@@ -101,7 +101,7 @@ export class Plane {
 
   /** A service of the source, as the manager tells of it. */
   service(name: string, published = true) {
-    return { name, sourceUrl: this.source.url, openapiPath: "", published };
+    return { name, sourceUrl: this.source.url, openapiPath: "", protocol: "", published };
   }
 
   /** A contract between the two for "echo", that both managers tell of. */

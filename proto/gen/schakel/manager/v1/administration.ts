@@ -118,8 +118,8 @@ export interface Service {
   /** The inways that offer it, by name; empty for all of them. */
   inways: string[];
   /**
-   * What outways speak to its inways: "PROTOCOL_TCP_HTTP_1.1" or "PROTOCOL_TCP_HTTP_2". The second is
-   * refused as long as inways and outways speak HTTP/1.1 alone.
+   * What outways speak to its inways: "PROTOCOL_TCP_HTTP_1.1" or "PROTOCOL_TCP_HTTP_2". The inways
+   * speak the same to its source. Empty is the former.
    */
   protocol: string;
   /** Directory peers that show it by a valid publication contract. Set by the manager. */

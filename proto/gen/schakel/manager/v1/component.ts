@@ -140,6 +140,11 @@ export interface OfferedService {
   openapiPath: string;
   /** Whether a valid publication contract shows it in a directory. It is offered either way. */
   published: boolean;
+  /**
+   * What the source speaks, and outways to the inway: "PROTOCOL_TCP_HTTP_1.1" or "PROTOCOL_TCP_HTTP_2"; empty is the
+   * former.
+   */
+  protocol: string;
 }
 
 /** CertificateList is a whole list of certificates. */
@@ -536,7 +541,7 @@ export const ServiceList: MessageFns<ServiceList> = {
 };
 
 function createBaseOfferedService(): OfferedService {
-  return { name: "", sourceUrl: "", openapiPath: "", published: false };
+  return { name: "", sourceUrl: "", openapiPath: "", published: false, protocol: "" };
 }
 
 export const OfferedService: MessageFns<OfferedService> = {
@@ -552,6 +557,9 @@ export const OfferedService: MessageFns<OfferedService> = {
     }
     if (message.published !== false) {
       writer.uint32(32).bool(message.published);
+    }
+    if (message.protocol !== "") {
+      writer.uint32(42).string(message.protocol);
     }
     return writer;
   },
@@ -599,6 +607,14 @@ export const OfferedService: MessageFns<OfferedService> = {
             }
 
             message.published = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.protocol = reader.string();
             continue;
           }
         }
