@@ -124,10 +124,10 @@ export const CONTROL_ERRORS = {
   },
   ERROR_CODE_BODY_TOO_LARGE: {
     status: 413,
-    at: { manager: "M1" },
+    at: { outway: "C1", inway: "O1", manager: "M1" },
     retry: false,
     text: "the body is larger than allowed",
-    hint: "The message names the limit.",
+    hint: "The message names the limit; that of an inway or outway is --body-bytes-max.",
   },
   ERROR_CODE_CONTRACT_INVALID: {
     status: 422,

@@ -38,6 +38,20 @@ export const EXCHANGE_ERRORS = {
     text: "the request's head is larger than allowed, or has too many header lines",
     hint: "Send fewer or shorter headers, or raise the limit --head-bytes-max or --headers-max.",
   },
+  ERROR_CODE_TARGET_TOO_LONG: {
+    status: 414,
+    at: { outway: "C1", inway: "O1" },
+    retry: false,
+    text: "the target of the request is longer than allowed",
+    hint: "Send what is long in the body, or raise the limit --target-bytes-max.",
+  },
+  ERROR_CODE_TRANSFER_CODING_UNSUPPORTED: {
+    status: 501,
+    at: { outway: "C1", inway: "O1" },
+    retry: false,
+    text: "the body is in a transfer coding that is not known here",
+    hint: "Send the body with Content-Length, or chunked alone; Content-Encoding is the service's affair.",
+  },
   ERROR_CODE_REQUEST_TIMEOUT: {
     status: 408,
     at: { outway: "C1", inway: "O1", manager: "M1" },

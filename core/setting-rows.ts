@@ -59,6 +59,13 @@ export const EXCHANGE_LIMIT_SETTINGS = {
     default: "10s",
   }),
   headBytesMax: setting.bytes({ text: "How large a request's head may be.", default: "64KiB" }),
+  targetBytesMax: setting.bytes({
+    text: "How long a request's target may be.",
+    default: "16KiB",
+  }),
+  bodyBytesMax: setting.optional(
+    setting.bytes({ text: "How large a request's body may be; without it, without limit." }),
+  ),
   headersMax: setting.integer(1, 1000, {
     text: "How many header lines a request may have.",
     default: "100",

@@ -95,7 +95,7 @@ const createRelay = (
   { groups, bundles, state }: Sources,
   more: { transactionLog: TransactionLog; health: Health; peerLimits: PeerLimits },
 ): Relay<PeerIdentity> => {
-  const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
+  const { headBytesMax, targetBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const running = (): number => relay.exchanges;
   const pathTemplates = lookAfterTemplates(state, { log, lifecycle }, more.health);
   const access = new InwayAccess({
@@ -121,6 +121,8 @@ const createRelay = (
   const relay = new Relay<PeerIdentity>(exchanges, {
     ...RELAY_LIMITS,
     headBytesMax,
+    targetBytesMax,
+    bodyBytesMax: settings.bodyBytesMax ?? RELAY_LIMITS.bodyBytesMax,
     headersMax,
     headTimeoutMs: headTimeout,
     bodyIdleTimeoutMs: idleTimeout,

@@ -173,7 +173,7 @@ const createRelay = (
   data: Data,
 ): Relay<Connected> => {
   const { log, lifecycle, clock } = running;
-  const { headBytesMax, headersMax, headTimeout, idleTimeout } = settings;
+  const { headBytesMax, targetBytesMax, headersMax, headTimeout, idleTimeout } = settings;
   const connections = new InwayConnections();
   const exchangesRunning = (): number => relay.exchanges;
   const exchanges = new OutwayExchanges({
@@ -201,6 +201,8 @@ const createRelay = (
   const relay = new Relay<Connected>(exchanges, {
     ...RELAY_LIMITS,
     headBytesMax,
+    targetBytesMax,
+    bodyBytesMax: settings.bodyBytesMax ?? RELAY_LIMITS.bodyBytesMax,
     headersMax,
     headTimeoutMs: headTimeout,
     bodyIdleTimeoutMs: idleTimeout,

@@ -175,7 +175,7 @@ export class ClientConnection<C> {
       return bytes.length;
     }
     this.#headSince = undefined;
-    const message = new ClientMessage(found.head, this.#wire);
+    const message = new ClientMessage(found.head, this.#wire, served.limits.bodyBytesMax);
     this.#waiting.push(message);
     if (!message.complete) {
       const body = new BodyReader(found.head.framing, served.limits, message);
@@ -197,7 +197,7 @@ export class ClientConnection<C> {
       if (!(error instanceof MalformedBody)) throw error;
       this.#reading = undefined;
       this.#deaf = true;
-      message.fail(new SchakelError("ERROR_CODE_REQUEST_MALFORMED", { detail: error.rule }));
+      message.fail(new SchakelError(error.code, { detail: error.rule }));
       return bytes.length;
     }
   }

@@ -30,8 +30,9 @@ export class ClientMessage extends ClientSide {
   constructor(
     request: ScannedRequest,
     private readonly wire: ClientWire,
+    bodyBytesMax: number,
   ) {
-    super(request);
+    super(request, bodyBytesMax);
   }
 
   override get begun(): boolean {

@@ -7,9 +7,9 @@ import { Deadline } from "./deadline.js";
 import type { Answer } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
 import type { HeaderLines, ResponseHead } from "./message.js";
-import type { BodySink } from "./scan-body.js";
+import { MalformedBody, type BodySink } from "./scan-body.js";
 import type { Framing } from "./scan-lines.js";
-import type { ScannedRequest } from "./scan-request.js";
+import { bodyTooLarge, type ScannedRequest } from "./scan-request.js";
 
 /** So much of a body is held while nobody reads it. */
 const HELD_MAX = 64 * 1024;
@@ -33,9 +33,14 @@ export abstract class ClientSide implements BodySink {
   #reader: BodySink | undefined;
   #held: Buffer[] = [];
   #heldBytes = 0;
+  #bodyBytes = 0;
   #trailers: HeaderLines | undefined;
 
-  protected constructor(readonly request: ScannedRequest) {
+  /** @param bodyBytesMax octets of the request's body */
+  protected constructor(
+    readonly request: ScannedRequest,
+    private readonly bodyBytesMax: number,
+  ) {
     const { framing } = request;
     this.#complete = framing.kind === "none" || (framing.kind === "length" && framing.bytes === 0);
   }
@@ -123,8 +128,16 @@ export abstract class ClientSide implements BodySink {
     else if (over) this.resumeBody();
   }
 
-  /** A piece of the body has come. */
+  /**
+   * A piece of the body has come.
+   *
+   * @throws MalformedBody when the body is larger than it may be; nothing of the piece is handed on
+   */
   bodyPiece(piece: Buffer): void {
+    this.#bodyBytes += piece.length;
+    if (this.#bodyBytes > this.bodyBytesMax) {
+      throw new MalformedBody(bodyTooLarge(this.bodyBytesMax), "ERROR_CODE_BODY_TOO_LARGE");
+    }
     if (this.#reader !== undefined) {
       this.#reader.bodyPiece(piece);
       return;

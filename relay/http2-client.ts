@@ -7,8 +7,8 @@ import { rawFields, trailerObject, trailerOctets, type RawFields } from "./http2
 import { LinkBody } from "./link-body.js";
 import type { HeaderLines, ResponseHead } from "./message.js";
 import { MalformedBody } from "./scan-body.js";
-import type { Framing, LineLimits } from "./scan-lines.js";
-import type { ScannedRequest } from "./scan-request.js";
+import type { Framing } from "./scan-lines.js";
+import type { RequestLimits, ScannedRequest } from "./scan-request.js";
 
 /** Whether an answer has no body, whatever its head says. */
 const isBodiless = (method: string, status: number, framing: Framing): boolean =>
@@ -34,9 +34,9 @@ export class Http2Client extends ClientSide {
   constructor(
     request: ScannedRequest,
     private readonly stream: ServerHttp2Stream,
-    limits: LineLimits,
+    limits: RequestLimits,
   ) {
-    super(request);
+    super(request, limits.bodyBytesMax);
     this.#body = new LinkBody(request.framing, limits);
     stream.on("aborted", () => this.leave());
     stream.on("close", () => this.#closed());
@@ -118,7 +118,10 @@ export class Http2Client extends ClientSide {
   }
 
   #pieceCame(piece: Buffer): void {
-    if (this.#holds(() => this.#body.piece(piece.length))) this.bodyPiece(piece);
+    this.#holds(() => {
+      this.#body.piece(piece.length);
+      this.bodyPiece(piece);
+    });
   }
 
   #endCame(): void {
@@ -144,7 +147,7 @@ export class Http2Client extends ClientSide {
       return true;
     } catch (error) {
       if (!(error instanceof MalformedBody)) throw error;
-      this.fail(new SchakelError("ERROR_CODE_REQUEST_MALFORMED", { detail: error.rule }));
+      this.fail(new SchakelError(error.code, { detail: error.rule }));
       return false;
     }
   }

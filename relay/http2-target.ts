@@ -104,8 +104,12 @@ export class Http2Target implements TargetSide {
   /** The head that the relay wrote, as fields. */
   #fields(method: string, head: Buffer): string[] {
     const { headBytesMax, headersMax } = this.limits;
-    const wider = { headBytesMax: headBytesMax + OWN_BYTES, headersMax: headersMax + OWN_LINES };
-    const { target, headers } = scanRequestHead(head, wider);
+    const { target, headers } = scanRequestHead(head, {
+      headBytesMax: headBytesMax + OWN_BYTES,
+      headersMax: headersMax + OWN_LINES,
+      targetBytesMax: headBytesMax,
+      bodyBytesMax: Number.POSITIVE_INFINITY,
+    });
     const [authority = ""] = headerValues(headers, "host");
     const scheme = this.session.encrypted === true ? "https" : "http";
     const start = [":method", method, ":scheme", scheme, ":authority", authority, ":path", target];

@@ -1,9 +1,13 @@
 // Every limit of the relay, with its default.
 
-/** What one side may send, how long it may take, and what the relay keeps. All numbers are positive. */
+/** What one side may send, how long it may take, and what the relay keeps. All numbers are positive; Infinity is no limit. */
 export interface RelayLimits {
   /** Octets of a message's head, start line and header lines together; a trailer has the same limit. */
   readonly headBytesMax: number;
+  /** Octets of a request's target, as it stands in the request line. */
+  readonly targetBytesMax: number;
+  /** Octets of a request's body, without framing. */
+  readonly bodyBytesMax: number;
   /** Header lines of a head, and trailer lines of a body. */
   readonly headersMax: number;
   /** Octets of the extensions of all chunks of a body together; they are read over. */
@@ -29,6 +33,8 @@ export interface RelayLimits {
 /** The defaults. */
 export const RELAY_LIMITS: RelayLimits = {
   headBytesMax: 64 * 1024,
+  targetBytesMax: 16 * 1024,
+  bodyBytesMax: Number.POSITIVE_INFINITY,
   headersMax: 100,
   chunkExtensionMax: 4 * 1024,
   headTimeoutMs: 10_000,

@@ -9,8 +9,8 @@ import type { LinkExchange, LinkExchangeOwner } from "./link-exchange.js";
 import type { LinkEnd } from "./link-frames.js";
 import type { HeaderLines, ResponseHead } from "./message.js";
 import { MalformedBody, type BodySink } from "./scan-body.js";
-import type { Framing, LineLimits } from "./scan-lines.js";
-import type { ScannedRequest } from "./scan-request.js";
+import type { Framing } from "./scan-lines.js";
+import type { RequestLimits, ScannedRequest } from "./scan-request.js";
 import { responseBytes, trailerBytes } from "./write-head.js";
 
 /** Whether an answer has no body, whatever its head says. */
@@ -34,9 +34,9 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
   constructor(
     request: ScannedRequest,
     private readonly exchange: LinkExchange,
-    limits: LineLimits,
+    limits: RequestLimits,
   ) {
-    super(request);
+    super(request, limits.bodyBytesMax);
     this.#body = new LinkBody(request.framing, limits);
   }
 
@@ -115,7 +115,7 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
       return;
     }
     this.#untaken += piece.length;
-    this.bodyPiece(piece);
+    if (!this.#holds(() => this.bodyPiece(piece))) this.#paused = false;
     if (!this.#paused) this.resumeBody();
   }
 
@@ -140,7 +140,7 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
       return true;
     } catch (error) {
       if (!(error instanceof MalformedBody)) throw error;
-      this.fail(new SchakelError("ERROR_CODE_REQUEST_MALFORMED", { detail: error.rule }));
+      this.fail(new SchakelError(error.code, { detail: error.rule }));
       return false;
     }
   }

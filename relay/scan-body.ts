@@ -1,5 +1,6 @@
 // Reads a body out of the octets of a connection: by length, in chunks with trailers, or to the end. Its
 // pieces are handed on as they come, as views of what came; only a trailer section is gathered.
+import type { ErrorCode } from "../core/errors.js";
 import { Gathered } from "./gathered.js";
 import type { HeaderLines } from "./message.js";
 import { CLASS, CR, HEX, LF, SEMICOLON, VALUE } from "./scan-bytes.js";
@@ -19,9 +20,12 @@ export interface BodyLimits extends LineLimits {
   readonly chunkExtensionMax: number;
 }
 
-/** A body that breaks a rule of its framing. */
+/** A body that breaks a rule of its framing or a limit; `code` is what a request with it is refused with. */
 export class MalformedBody extends Error {
-  constructor(readonly rule: string) {
+  constructor(
+    readonly rule: string,
+    readonly code: ErrorCode = "ERROR_CODE_REQUEST_MALFORMED",
+  ) {
     super(`the body is malformed: ${rule}`);
     this.name = "MalformedBody";
   }

@@ -60,6 +60,8 @@ export class ScannedLines {
 }
 
 const CHUNKED = word("chunked");
+/** The flaw of a request whose body is well delimited, in a coding that is not known here (RFC 9112, section 6.1). */
+export const UNKNOWN_CODING = "Transfer-Encoding has a coding that is not known here";
 const CLOSE = word("close");
 const KEEP_ALIVE = word("keep-alive");
 const TE = word("te");
@@ -99,6 +101,8 @@ class LineScanner {
   /** Whether Connection names headers beyond the usual ones. */
   namesOthers = false;
   #codings = 0;
+  /** The only Transfer-Encoding has other codings before a final chunked. */
+  #unknownCoding = false;
   #end = 0;
   #offsets = new Int32Array(PER_LINE * 128);
   #bytes: Buffer = Buffer.alloc(0);
@@ -144,7 +148,7 @@ class LineScanner {
     if (this.#codings > 0) {
       if (this.contentLength >= 0) return "Content-Length and Transfer-Encoding come together";
       if (old) return "Transfer-Encoding comes with HTTP/1.0";
-      return CHUNKED_FRAMING;
+      return this.#unknownCoding ? UNKNOWN_CODING : CHUNKED_FRAMING;
     }
     return this.contentLength < 0 ? NO_BODY : { kind: "length", bytes: this.contentLength };
   }
@@ -171,6 +175,7 @@ class LineScanner {
     this.saysTe = false;
     this.namesOthers = false;
     this.#codings = 0;
+    this.#unknownCoding = false;
   }
 
   /** One line that is not empty; gives where the next begins. */
@@ -246,6 +251,10 @@ class LineScanner {
     this.forbiddenInTrailer = true;
     this.#codings += 1;
     if (this.#codings === 1 && isWord(this.#bytes, from, to, CHUNKED)) return;
+    if (this.#codings === 1 && isUnknownCoding(this.#bytes, from, to)) {
+      this.#unknownCoding = true;
+      return;
+    }
     this.#flawed("Transfer-Encoding is not a single chunked");
   }
 
@@ -272,6 +281,22 @@ class LineScanner {
     else this.namesOthers = true;
   }
 }
+
+/** Whether other codings stand before one final chunked. What is no list of tokens, or chunked twice, is malformed. */
+const isUnknownCoding = (bytes: Buffer, from: number, to: number): boolean => {
+  const codings = bytes
+    .toString("latin1", from, to)
+    .toLowerCase()
+    .split(/[ \t]*,[ \t]*/);
+  const last = codings.pop();
+  return (
+    last === "chunked" &&
+    codings.length > 0 &&
+    codings.every((coding) => coding !== "chunked" && coding !== "identity" && isToken(coding))
+  );
+};
+
+const isToken = (text: string): boolean => /^[-!#$%&'*+.^_`|~0-9a-z]+$/.test(text);
 
 const NO_BODY: Framing = { kind: "none" };
 const CHUNKED_FRAMING: Framing = { kind: "chunked" };

@@ -19,10 +19,17 @@ import {
   INCOMPLETE,
   LINES,
   REFUSED,
+  UNKNOWN_CODING,
   type Framing,
   type LineLimits,
   type ScannedLines,
 } from "./scan-lines.js";
+
+/** The limits of a request. */
+export interface RequestLimits extends LineLimits {
+  readonly targetBytesMax: number;
+  readonly bodyBytesMax: number;
+}
 
 /** A request head that is refused, with as much of it as was well-formed. */
 export class RefusedHead extends Error {
@@ -149,11 +156,15 @@ const refusal = (code: ErrorCode, detail?: string, head?: Partial<RequestHead>):
 const malformed = (detail: string, head?: Partial<RequestHead>): RefusedHead =>
   refusal("ERROR_CODE_REQUEST_MALFORMED", detail, head);
 
+/** What is said of a body that is larger than its limit. */
+export const bodyTooLarge = (most: number): string => `a body of more than ${most} octets`;
+
 /** The offsets of a request line; there is one, used again for every request. */
 const LINE = { methodTo: 0, targetFrom: 0, targetTo: 0, versionFrom: 0, end: 0 };
 
 /** Finds the parts of a request line. False when there is more to come. */
-const scanRequestLine = (bytes: Buffer, from: number, to: number): boolean => {
+const scanRequestLine = (bytes: Buffer, from: number, targetBytesMax: number): boolean => {
+  const to = bytes.length;
   let at = from;
   while (at < to && ((CLASS[bytes[at] ?? 0] ?? 0) & TOKEN) !== 0) at += 1;
   if (at === to) return false;
@@ -163,6 +174,9 @@ const scanRequestLine = (bytes: Buffer, from: number, to: number): boolean => {
   at += 1;
   LINE.targetFrom = at;
   while (at < to && ((CLASS[bytes[at] ?? 0] ?? 0) & TARGET) !== 0) at += 1;
+  if (at - LINE.targetFrom > targetBytesMax) {
+    throw refusal("ERROR_CODE_TARGET_TOO_LONG", `a target of more than ${targetBytesMax} octets`);
+  }
   if (at === to) return false;
   LINE.targetTo = at;
   if (at === LINE.targetFrom) throw malformed("the request line has no target");
@@ -276,21 +290,22 @@ const requestLineFrom = (bytes: Buffer, from: number): number => {
  *
  * @returns undefined when there is more to come
  * @throws RefusedHead with REQUEST_MALFORMED naming the rule, REQUEST_HEAD_TOO_LARGE,
+ *   TARGET_TOO_LONG, BODY_TOO_LARGE by its Content-Length, TRANSFER_CODING_UNSUPPORTED,
  *   HTTP_VERSION_UNSUPPORTED, or METHOD_UNSUPPORTED (CONNECT)
  */
 export const scanRequest = (
   bytes: Buffer,
   from: number,
-  limits: LineLimits,
+  limits: RequestLimits,
 ): FoundRequest | undefined => {
   const start = requestLineFrom(bytes, from);
   return start < 0 ? undefined : scanFrom(bytes, start, limits);
 };
 
-const scanFrom = (bytes: Buffer, from: number, limits: LineLimits): FoundRequest | undefined => {
+const scanFrom = (bytes: Buffer, from: number, limits: RequestLimits): FoundRequest | undefined => {
   const to = bytes.length;
   const { headBytesMax, headersMax } = limits;
-  const end = scanRequestLine(bytes, from, to)
+  const end = scanRequestLine(bytes, from, limits.targetBytesMax)
     ? LINES.scan(bytes, { from: LINE.end, to, headersMax })
     : INCOMPLETE;
   if (end === REFUSED) throw refuseLines();
@@ -300,7 +315,7 @@ const scanFrom = (bytes: Buffer, from: number, limits: LineLimits): FoundRequest
       `a head of more than ${headBytesMax} octets`,
     );
   }
-  return end === INCOMPLETE ? undefined : { head: accepted(bytes, from), end };
+  return end === INCOMPLETE ? undefined : { head: accepted(bytes, from, limits.bodyBytesMax), end };
 };
 
 /**
@@ -308,13 +323,13 @@ const scanFrom = (bytes: Buffer, from: number, limits: LineLimits): FoundRequest
  *
  * @throws RefusedHead as `scanRequest` does, also when the head ends before or behind the octets
  */
-export const scanRequestHead = (bytes: Buffer, limits: LineLimits): ScannedRequest => {
+export const scanRequestHead = (bytes: Buffer, limits: RequestLimits): ScannedRequest => {
   const found = scanFrom(bytes, 0, limits);
   if (found?.end === bytes.length) return found.head;
   throw malformed("the head does not end where its octets do");
 };
 
-const accepted = (bytes: Buffer, from: number): ScannedRequest => {
+const accepted = (bytes: Buffer, from: number, bodyBytesMax: number): ScannedRequest => {
   const { methodTo, targetFrom, targetTo, versionFrom } = LINE;
   const old = bytes[versionFrom + 7] === 0x30;
   const version = old ? "1.0" : "1.1";
@@ -343,6 +358,10 @@ const accepted = (bytes: Buffer, from: number): ScannedRequest => {
     namesOthers: LINES.namesOthers,
   };
   const lines = LINES.take(bytes);
+  if (framing.kind === "length" && framing.bytes > bodyBytesMax) {
+    const head = { method, target, version, headers: lines.pairs } as const;
+    throw refusal("ERROR_CODE_BODY_TOO_LARGE", bodyTooLarge(bodyBytesMax), head);
+  }
   return new ScannedRequest(method, target, lines, says);
 };
 
@@ -357,10 +376,9 @@ const refuseWhole = (
   const { pairs: headers } = LINES.take(bytes);
   const head = { method, target, version, headers } as const;
   if (method === "CONNECT") return refusal("ERROR_CODE_METHOD_UNSUPPORTED", undefined, head);
-  return malformed(
-    methodOf(bytes, from, LINE.methodTo) === undefined
-      ? "the method is not one of HTTP"
-      : (problem ?? ""),
-    head,
-  );
+  const known = methodOf(bytes, from, LINE.methodTo) !== undefined;
+  if (known && problem === UNKNOWN_CODING) {
+    return refusal("ERROR_CODE_TRANSFER_CODING_UNSUPPORTED", undefined, head);
+  }
+  return malformed(known ? (problem ?? "") : "the method is not one of HTTP", head);
 };

@@ -140,6 +140,17 @@ const CASES: readonly Case[] = [
     options: { far: { limits: { headBytesMax: 4_096 } } },
   },
   {
+    title: "a target that is too long for the far side",
+    requests: [`GET /${"x".repeat(5_000)} HTTP/1.1\r\n${H}\r\n`],
+    answers: [],
+    options: { far: { limits: { targetBytesMax: 4_096 } } },
+  },
+  {
+    title: "a transfer coding that is not known",
+    requests: [`POST / HTTP/1.1\r\n${H}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
+    answers: [],
+  },
+  {
     title: "more header lines than the far side takes",
     requests: [`GET / HTTP/1.1\r\n${H}${"X: 1\r\n".repeat(50)}\r\n`],
     answers: [],

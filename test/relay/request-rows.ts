@@ -6,6 +6,7 @@ import {
   NOT_TOKEN,
   LENGTHS,
   CODINGS,
+  CODINGS_UNKNOWN,
   VERSIONS_MALFORMED,
   VERSIONS_OTHER,
   METHODS_BAD,
@@ -165,7 +166,6 @@ const LARGE: Cases = [
   ["3000 header lines", get(H + "X: 1\r\n".repeat(3000))],
   ["a value of 70 000 octets", get(`${H}X: ${"x".repeat(70_000)}\r\n`)],
   ["a name of 70 000 octets", get(`${H}${"x".repeat(70_000)}: 1\r\n`)],
-  ["a target of 70 000 octets", target(`/${"x".repeat(70_000)}`)],
   ["a method of 70 000 octets", `${"X".repeat(70_000)} / HTTP/1.1\r\n${H}\r\n`],
   ["many spaces in front of a value", get(`${H}X:${" ".repeat(70_000)}1\r\n`)],
 ];
@@ -237,6 +237,25 @@ export const REQUEST_ROWS: readonly RequestRow[] = [
     400,
     each("the coding", CODINGS, (text) => post(`Transfer-Encoding: ${text}\r\n`, "0\r\n\r\n")),
   ),
+  ...rows(
+    501,
+    each("the coding", CODINGS_UNKNOWN, (text) =>
+      post(`Transfer-Encoding: ${text}\r\n`, "0\r\n\r\n"),
+    ),
+  ),
+  ...rows(
+    400,
+    each("beside a length the coding", CODINGS_UNKNOWN, (text) =>
+      post(`Content-Length: 1\r\nTransfer-Encoding: ${text}\r\n`, "0\r\n\r\n"),
+    ),
+  ),
+  ...rows(414, [
+    ["a target of one octet too many", target(`/${"x".repeat(16 * 1024)}`)],
+    ["an absolute target of one octet too many", target(`http://a/${"x".repeat(16 * 1024 - 8)}`)],
+    ["a target of 70 000 octets", target(`/${"x".repeat(70_000)}`)],
+    ["a target that does not end", `GET /${"x".repeat(200_000)}`],
+  ]),
+  ...rows(200, [["a target of as many octets as may be", target(`/${"x".repeat(16 * 1024 - 1)}`)]]),
   ...rows(
     400,
     each("the version", VERSIONS_MALFORMED, (text) => `GET / ${text}\r\n${H}\r\n`),

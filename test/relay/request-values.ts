@@ -35,7 +35,7 @@ export const LENGTHS = [
 
 /** No single chunked. */
 export const CODINGS = [
-  ...["", "identity", "gzip", "gzip, chunked", "chunked, gzip", "chunked, chunked", "chunked,"],
+  ...["", "identity", "gzip", "chunked, gzip", "chunked, chunked", "chunked,"],
   ...[",chunked", "chunked;q=1", 'chunked;a="b"', '"chunked"', "'chunked'", "xchunked", "chunkedx"],
   ...[
     "chunked x",
@@ -46,15 +46,13 @@ export const CODINGS = [
     "\xa0chunked",
     "ch unked",
   ],
-  ...[
-    "chunked identity",
-    "identity, chunked",
-    "compress",
-    "deflate, chunked",
-    "cHuNkEdX",
-    "chunke",
-    "=",
-  ],
+  ...["chunked identity", "identity, chunked", "compress", "cHuNkEdX", "chunke", "="],
+];
+
+/** Codings that are not known here, before a final chunked. */
+export const CODINGS_UNKNOWN = [
+  ...["gzip, chunked", "deflate, chunked", "GZIP,chunked", "compress \t,\t CHUNKED"],
+  "gzip, deflate, chunked",
 ];
 
 /** No version of HTTP. */

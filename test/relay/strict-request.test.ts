@@ -29,7 +29,6 @@ const MALFORMED: readonly (readonly [name: string, request: string])[] = [
     post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),
   ],
   ["identity coding", post("Transfer-Encoding: identity\r\n")],
-  ["gzip before chunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n")],
   ["chunked before gzip", post("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n")],
   [
     "two codings in two lines",
@@ -123,6 +122,11 @@ const OTHERS: readonly (readonly [name: string, request: string, code: ErrorCode
     "ERROR_CODE_HTTP_VERSION_UNSUPPORTED",
   ],
   ["CONNECT", `CONNECT a:443 HTTP/1.1\r\n${H}\r\n`, "ERROR_CODE_METHOD_UNSUPPORTED"],
+  [
+    "gzip before chunked",
+    post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"),
+    "ERROR_CODE_TRANSFER_CODING_UNSUPPORTED",
+  ],
   ["101 header lines", get(H + "X: 1\r\n".repeat(100)), "ERROR_CODE_REQUEST_HEAD_TOO_LARGE"],
   ["3000 header lines", get(H + "X: 1\r\n".repeat(3000)), "ERROR_CODE_REQUEST_HEAD_TOO_LARGE"],
   [
@@ -133,7 +137,7 @@ const OTHERS: readonly (readonly [name: string, request: string, code: ErrorCode
   [
     "a target of 70 000 octets",
     `GET /${"x".repeat(70_000)} HTTP/1.1\r\n${H}\r\n`,
-    "ERROR_CODE_REQUEST_HEAD_TOO_LARGE",
+    "ERROR_CODE_TARGET_TOO_LONG",
   ],
 ];
 
@@ -143,6 +147,8 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   ERROR_CODE_METHOD_UNSUPPORTED: 405,
   ERROR_CODE_REQUEST_HEAD_TOO_LARGE: 431,
   ERROR_CODE_REQUEST_TIMEOUT: 408,
+  ERROR_CODE_TARGET_TOO_LONG: 414,
+  ERROR_CODE_TRANSFER_CODING_UNSUPPORTED: 501,
 };
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
