@@ -117,6 +117,20 @@ describe("system/errors", function () {
       expectError(answered, "ERROR_CODE_REQUEST_HEAD_TOO_LARGE", "outway");
     });
 
+    it("answers 414 to a target that is too long", async () => {
+      const answered = await raw(
+        `GET /${"x".repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+      );
+      expectError(answered, "ERROR_CODE_TARGET_TOO_LONG", "outway");
+    });
+
+    it("answers 501 to a transfer coding that it does not know", async () => {
+      const answered = await raw(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+      );
+      expectError(answered, "ERROR_CODE_TRANSFER_CODING_UNSUPPORTED", "outway");
+    });
+
     it("answers 408 to a head that does not come", async () => {
       expectError(await raw("GET / HTTP/1.1\r\nHost: loc"), "ERROR_CODE_REQUEST_TIMEOUT", "outway");
     });
