@@ -3,7 +3,7 @@ import type { PeerIdRule } from "../core/names.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
 import { breath } from "../txlog/store/breath.js";
 import type { LogReader, StoredCheckpoint, StoredEntry } from "../txlog/store/read-side.js";
-import { edgeFromTiles, inclusionProof, type TileReader } from "../txlog/tree/tiles.js";
+import { edgeFromTiles, inclusionProof, TILE_WIDTH, type TileReader } from "../txlog/tree/tiles.js";
 import { formatProof } from "../txlog/tree/tlog-proof.js";
 import { bareEntry } from "./log-entry.js";
 import { exact, filterOf } from "./log-filter.js";
@@ -99,14 +99,39 @@ async function* entriesAt(
   for (const index of indexes) yield* reader.entries(epoch, index, index + 1);
 }
 
-/** Without the entries at the beginning that were pruned. */
-async function* kept(entries: AsyncIterable<StoredEntry>): AsyncGenerator<StoredEntry> {
+/**
+ * Without the entries at the beginning that were pruned: whole bundles. What is missing of a bundle that was not pruned
+ * is given without its leaf, so that it is found.
+ */
+async function* kept(
+  entries: AsyncIterable<StoredEntry>,
+  { to, size }: { readonly to: number; readonly size: number },
+): AsyncGenerator<StoredEntry> {
   let hasBegun = false;
+  let missing: StoredEntry[] = [];
   for await (const entry of entries) {
+    if (!hasBegun && entry.index % TILE_WIDTH === 0) missing = [];
     hasBegun ||= entry.leaf !== undefined;
-    if (hasBegun) yield entry;
+    if (!hasBegun) {
+      missing.push(entry);
+      continue;
+    }
+    yield* missing;
+    missing = [];
+    yield entry;
   }
+  if (to === size && size % TILE_WIDTH !== 0) yield* missing;
 }
+
+/** What is made of tiles; undefined when they are not those of the tree: what they should prove is then not proven. */
+const fromTiles = async <T>(made: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await made;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+};
 
 /** Gives the messages of ReadLog. */
 export class LogRead {
@@ -122,11 +147,12 @@ export class LogRead {
     const tiles = remembering(reader.tiles(epoch));
     const entries =
       filter === undefined
-        ? kept(reader.entries(epoch, from, to))
+        ? kept(reader.entries(epoch, from, to), { to, size: checkpoint?.size ?? 0 })
         : entriesAt(reader, epoch, await selected(reader, filter, reading));
     const firstOf = async (entry: StoredEntry | undefined): Promise<wire.ReadLogResponse> => {
       const first = filter === undefined ? (entry?.index ?? to) : from;
-      const prefix = filter === undefined ? await edgeFromTiles(tiles, first) : [];
+      const edge = filter === undefined ? await fromTiles(edgeFromTiles(tiles, first)) : [];
+      const prefix = edge ?? [];
       return { checkpoint: checkpoint?.note ?? "", entries: [], prefix, first: BigInt(first) };
     };
     let message: wire.ReadLogResponse | undefined;
@@ -158,7 +184,8 @@ export class LogRead {
     const bare = bareEntry(entry);
     if (checkpoint === undefined) return bare;
     const { size, note } = checkpoint;
-    const proof = await inclusionProof(tiles, entry.index, size);
+    const proof = await fromTiles(inclusionProof(tiles, entry.index, size));
+    if (proof === undefined) return bare;
     return { ...bare, proof: formatProof({ index: entry.index, proof, checkpoint: note }) };
   }
 }
