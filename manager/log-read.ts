@@ -1,4 +1,6 @@
 // Reading the log in the order of its tree, for verification and export.
+import type { EventEmitter } from "node:events";
+import { SchakelError } from "../core/errors.js";
 import type { PeerIdRule } from "../core/names.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
 import { breath } from "../txlog/store/breath.js";
@@ -8,6 +10,7 @@ import { formatProof } from "../txlog/tree/tlog-proof.js";
 import { bareEntry } from "./log-entry.js";
 import { exact, filterOf } from "./log-filter.js";
 import { epochOf } from "./log-look.js";
+import { sendAll, type Send } from "./log-stream.js";
 import { invalidRequest } from "./request.js";
 
 /** How large a message gets, about. */
@@ -22,6 +25,8 @@ const TILES_MAX = 64;
 export interface LogReadParts {
   readonly reader: LogReader;
   readonly peerIdRule: () => PeerIdRule;
+  /** How many readings may be open at once: ERROR_CODE_LIMIT_EXCEEDED. */
+  readonly readingsMax: number;
 }
 
 /** Which entries are read. */
@@ -135,10 +140,38 @@ const fromTiles = async <T>(made: Promise<T>): Promise<T | undefined> => {
 
 /** Gives the messages of ReadLog. */
 export class LogRead {
+  readonly #open = new Set<EventEmitter>();
+
   constructor(private readonly parts: LogReadParts) {}
 
-  /** @throws SchakelError ERROR_CODE_REQUEST_INVALID */
-  async *read(request: wire.ReadLogRequest): AsyncGenerator<wire.ReadLogResponse> {
+  /**
+   * Gives the messages of a call, which has a place until the caller has taken them or gone.
+   *
+   * @throws SchakelError ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED when there is no place
+   */
+  async give(
+    request: wire.ReadLogRequest,
+    send: Send<wire.ReadLogResponse>,
+    call: EventEmitter,
+  ): Promise<void> {
+    this.#enter(call);
+    await sendAll(this.#read(request), send);
+  }
+
+  #enter(call: EventEmitter): void {
+    const { readingsMax } = this.parts;
+    if (this.#open.size >= readingsMax) {
+      throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", {
+        detail: `${String(this.#open.size)} calls are reading the log, allowed are ${String(readingsMax)} at once (--log-readings-max)`,
+      });
+    }
+    this.#open.add(call);
+    for (const end of ["finish", "cancelled", "close"]) {
+      call.once(end, () => this.#open.delete(call));
+    }
+  }
+
+  async *#read(request: wire.ReadLogRequest): AsyncGenerator<wire.ReadLogResponse> {
     const { reader, peerIdRule } = this.parts;
     const filter =
       request.filter === undefined ? undefined : filterOf(request.filter, peerIdRule());

@@ -4,6 +4,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { openManager } from "../../component/manager-channel.js";
+import { LogServiceClient, type ReadLogResponse } from "../../proto/gen/schakel/manager/v1/log.js";
 import { CommandLine } from "../support/command-line.js";
 import { Organisations, type Organisation } from "../support/managers.js";
 import { schakel } from "../support/schakel.js";
@@ -249,6 +251,32 @@ describe("a large log behind a manager", function () {
       expect(result.stderr).to.contain("'schakel log verify' says more");
       expect([result.code, existsSync(out)]).to.deep.equal([1, false]);
     });
+  });
+
+  it("is read by as many at once as the setting allows; more are refused, until those have ended", async () => {
+    const bundle = await own.pki.bundle("cli", "auditor");
+    const address = own.manager.internalAddress;
+    const client = await openManager(LogServiceClient, { bundle, address });
+    const request = { epoch: 0, from: 0n, to: 0n, filter: undefined, proofs: true };
+    const ended = Array.from({ length: 40 }, async () => {
+      const call = client.readLog(request);
+      try {
+        let entries = 0;
+        for await (const message of call) entries += (message as ReadLogResponse).entries.length;
+        return String(entries);
+      } catch (error) {
+        return String(error);
+      }
+    });
+    const answers = await Promise.all(ended);
+    const refused = answers.filter((each) => each !== String(2 * EXCHANGES));
+    expect(answers.length - refused.length).to.be.at.least(8);
+    expect(refused).not.to.deep.equal([]);
+    for (const each of refused) {
+      expect(each).to.contain("8 calls are reading the log, allowed are 8 at once");
+    }
+    client.close();
+    await verified();
   });
 
   for (const [name, value] of [
