@@ -6,6 +6,7 @@ import { readCertificates } from "../certs/pem.js";
 import { systemCode } from "../core/errors.js";
 import type { ExchangeFilter, GetEvidenceResponse } from "../proto/gen/schakel/manager/v1/log.js";
 import { writeBundle, type BundlePiece } from "../txlog/tree/bundle.js";
+import { LogFault } from "../txlog/tree/log-fault.js";
 import { CommandError } from "./command.js";
 import { csvLine, exchangeDocument, foundExchanges } from "./log-exchanges.js";
 import { filterOf, isFiltered, type FilterOptions } from "./log-filter.js";
@@ -159,11 +160,17 @@ const exportRows = async (
 export const exportLog = async (settings: CliSettings, options: ExportOptions): Promise<void> => {
   const { out, format } = options;
   const filter = filterOf(options);
-  const written = await consult(settings, (log) =>
-    format === "bundle"
-      ? exportBundle(log, out, isFiltered(options) ? filter : undefined)
-      : exportRows(log, options, filter),
-  );
+  const written = await consult(settings, async (log) => {
+    if (format !== "bundle") return exportRows(log, options, filter);
+    try {
+      return await exportBundle(log, out, isFiltered(options) ? filter : undefined);
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      throw new CommandError(`${error.kind}: ${error.message}`, "'schakel log verify' says more", {
+        cause: error,
+      });
+    }
+  });
   const document = { out, format, ...written };
   print(settings, document, () =>
     format === "bundle"

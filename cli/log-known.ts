@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { readText } from "../certs/read-file.js";
 import { writeFileDurably } from "../core/durable-file.js";
 import { LogFault } from "../txlog/tree/log-fault.js";
-import { NoteError, openNote, type Verifier } from "../txlog/tree/note.js";
 import type { Checkpoint } from "../txlog/tree/checkpoint.js";
+import { NoteError, openNote, type Verifier } from "../txlog/tree/note.js";
 import { CommandError } from "./command.js";
 import { checkpointIn } from "./log-pieces.js";
 
@@ -33,7 +33,7 @@ export const knownOf = async (
   try {
     return { note, checkpoint: checkpointIn(note) };
   } catch (error) {
-    if (!(error instanceof NoteError)) throw error;
+    if (!(error instanceof LogFault)) throw error;
     throw new CommandError(
       `${path}: ${error.message}`,
       "it holds the checkpoint that 'schakel log verify' verified last; without it nothing older is known",

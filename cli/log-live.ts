@@ -29,10 +29,10 @@ const statedKeys = (statements: readonly string[]): readonly Verifier[] =>
   statements.map((jws) => {
     const [, payload = ""] = jws.split(".");
     try {
-      const { vkey } = JSON.parse(Buffer.from(payload, "base64url").toString()) as {
+      const stated = JSON.parse(Buffer.from(payload, "base64url").toString()) as {
         readonly vkey?: unknown;
-      };
-      return parseVerifier(String(vkey));
+      } | null;
+      return parseVerifier(String(stated?.vkey));
     } catch (error) {
       if (!(error instanceof NoteError) && !(error instanceof SyntaxError)) throw error;
       throw new LogFault("key-statement-wrong", "the manager states a key that is none");

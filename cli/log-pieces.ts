@@ -7,7 +7,8 @@ import type {
 } from "../proto/gen/schakel/manager/v1/log.js";
 import type { BundleHeader, BundlePiece } from "../txlog/tree/bundle.js";
 import { parseCheckpoint, type Checkpoint } from "../txlog/tree/checkpoint.js";
-import { readNote } from "../txlog/tree/note.js";
+import { LogFault } from "../txlog/tree/log-fault.js";
+import { NoteError, readNote } from "../txlog/tree/note.js";
 import { parseProof } from "../txlog/tree/tlog-proof.js";
 import type { LogSession } from "./log-session.js";
 
@@ -56,8 +57,15 @@ export const ownerOf = (
   return { groupId: decoded(name.slice(0, slash)), peerId: decoded(name.slice(slash + 1)) };
 };
 
-/** The checkpoint of a note that is not verified yet. */
-export const checkpointIn = (note: string): Checkpoint => parseCheckpoint(readNote(note).text);
+/** The checkpoint of a note that is not verified yet. @throws LogFault `malformed` when it is none */
+export const checkpointIn = (note: string): Checkpoint => {
+  try {
+    return parseCheckpoint(readNote(note).text);
+  } catch (error) {
+    if (!(error instanceof NoteError)) throw error;
+    throw new LogFault("malformed", error.message);
+  }
+};
 
 const entryPiece = ({ index, leaf, leafHash, proof }: LogEntry): BundlePiece => ({
   ...{ type: "entry", index: Number(index), leaf, leafHash },

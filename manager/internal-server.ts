@@ -98,6 +98,7 @@ const startIntake = (
 };
 
 const serveLog = (
+  { logReadingsMax: readingsMax }: ManagerSettings,
   { audit, logStore, logSide, book, db, certificates }: ManagerState,
   { groups, own }: Sources,
   { clock, server }: Surroundings & { readonly server: GrpcServer<InternalCaller> },
@@ -119,6 +120,7 @@ const serveLog = (
       clock,
     },
     db: db as unknown as FscDatabase,
+    readingsMax,
     groupId: () => groups.current.id,
     peerIdRule: () => groups.current.peerIdRule,
     subjectMark: (subject: DataSubject) => reader.subjectMark(subject),
@@ -178,7 +180,7 @@ export const serveInternally = async (
       ...{ refused, codes: store, ca, clock, log, cut: () => server.reload() },
     }),
   });
-  serveLog(state, sources, { ...surroundings, server });
+  serveLog(settings, state, sources, { ...surroundings, server });
   server.grpc.addService(AdministrationServiceService, administrationService(server, parts));
   const address = await server.listen();
   log.info({ address: formatAddress(address) }, "listening for our own components");

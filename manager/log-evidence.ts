@@ -15,7 +15,7 @@ import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
 import { readKept } from "../txlog/reconcile/kept-result.js";
 import type { LogReader } from "../txlog/store/read-side.js";
 import { LogFault } from "../txlog/tree/log-fault.js";
-import { readNote } from "../txlog/tree/note.js";
+import { NoteError, readNote } from "../txlog/tree/note.js";
 import { exact } from "./log-filter.js";
 import type { OtherLogs } from "./other-logs.js";
 import type { OwnCertificates } from "./own-certificates.js";
@@ -62,11 +62,21 @@ const timeOf = ({ fromUs, toUs }: wire.GetEvidenceRequest): Time => {
 
 /** The witnesses that co-signed a checkpoint, by the names of their keys. */
 const witnessesOf = (note: string, rule: PeerIdRule): readonly PeerId[] =>
-  readNote(note).lines.flatMap(({ name }) => {
+  linesOf(note).flatMap(({ name }) => {
     const [, peer] = /\/([^/]+)\/witness$/.exec(name) ?? [];
     const id = rule((peer ?? "").replaceAll("%2B", "+").replaceAll("%25", "%"));
     return id === undefined ? [] : [id];
   });
+
+/** The signature lines of a checkpoint; none when it is no note: whoever reads it finds that. */
+const linesOf = (note: string): ReturnType<typeof readNote>["lines"] => {
+  try {
+    return readNote(note).lines;
+  } catch (error) {
+    if (error instanceof NoteError) return [];
+    throw error;
+  }
+};
 
 /** Gives the messages of GetEvidence. */
 export class LogEvidence {

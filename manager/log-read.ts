@@ -1,13 +1,16 @@
 // Reading the log in the order of its tree, for verification and export.
+import type { EventEmitter } from "node:events";
+import { SchakelError } from "../core/errors.js";
 import type { PeerIdRule } from "../core/names.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
 import { breath } from "../txlog/store/breath.js";
 import type { LogReader, StoredCheckpoint, StoredEntry } from "../txlog/store/read-side.js";
-import { edgeFromTiles, inclusionProof, type TileReader } from "../txlog/tree/tiles.js";
+import { edgeFromTiles, inclusionProof, TILE_WIDTH, type TileReader } from "../txlog/tree/tiles.js";
 import { formatProof } from "../txlog/tree/tlog-proof.js";
 import { bareEntry } from "./log-entry.js";
 import { exact, filterOf } from "./log-filter.js";
 import { epochOf } from "./log-look.js";
+import { sendAll, type Send } from "./log-stream.js";
 import { invalidRequest } from "./request.js";
 
 /** How large a message gets, about. */
@@ -22,6 +25,8 @@ const TILES_MAX = 64;
 export interface LogReadParts {
   readonly reader: LogReader;
   readonly peerIdRule: () => PeerIdRule;
+  /** How many readings may be open at once: ERROR_CODE_LIMIT_EXCEEDED. */
+  readonly readingsMax: number;
 }
 
 /** Which entries are read. */
@@ -99,21 +104,74 @@ async function* entriesAt(
   for (const index of indexes) yield* reader.entries(epoch, index, index + 1);
 }
 
-/** Without the entries at the beginning that were pruned. */
-async function* kept(entries: AsyncIterable<StoredEntry>): AsyncGenerator<StoredEntry> {
+/**
+ * Without the entries at the beginning that were pruned: whole bundles. What is missing of a bundle that was not pruned
+ * is given without its leaf, so that it is found.
+ */
+async function* kept(
+  entries: AsyncIterable<StoredEntry>,
+  { to, size }: { readonly to: number; readonly size: number },
+): AsyncGenerator<StoredEntry> {
   let hasBegun = false;
+  let missing: StoredEntry[] = [];
   for await (const entry of entries) {
+    if (!hasBegun && entry.index % TILE_WIDTH === 0) missing = [];
     hasBegun ||= entry.leaf !== undefined;
-    if (hasBegun) yield entry;
+    if (!hasBegun) {
+      missing.push(entry);
+      continue;
+    }
+    yield* missing;
+    missing = [];
+    yield entry;
   }
+  if (to === size && size % TILE_WIDTH !== 0) yield* missing;
 }
+
+/** What is made of tiles; undefined when they are not those of the tree: what they should prove is then not proven. */
+const fromTiles = async <T>(made: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await made;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+};
 
 /** Gives the messages of ReadLog. */
 export class LogRead {
+  readonly #open = new Set<EventEmitter>();
+
   constructor(private readonly parts: LogReadParts) {}
 
-  /** @throws SchakelError ERROR_CODE_REQUEST_INVALID */
-  async *read(request: wire.ReadLogRequest): AsyncGenerator<wire.ReadLogResponse> {
+  /**
+   * Gives the messages of a call, which has a place until the caller has taken them or gone.
+   *
+   * @throws SchakelError ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED when there is no place
+   */
+  async give(
+    request: wire.ReadLogRequest,
+    send: Send<wire.ReadLogResponse>,
+    call: EventEmitter,
+  ): Promise<void> {
+    this.#enter(call);
+    await sendAll(this.#read(request), send);
+  }
+
+  #enter(call: EventEmitter): void {
+    const { readingsMax } = this.parts;
+    if (this.#open.size >= readingsMax) {
+      throw new SchakelError("ERROR_CODE_LIMIT_EXCEEDED", {
+        detail: `${String(this.#open.size)} calls are reading the log, allowed are ${String(readingsMax)} at once (--log-readings-max)`,
+      });
+    }
+    this.#open.add(call);
+    for (const end of ["finish", "cancelled", "close"]) {
+      call.once(end, () => this.#open.delete(call));
+    }
+  }
+
+  async *#read(request: wire.ReadLogRequest): AsyncGenerator<wire.ReadLogResponse> {
     const { reader, peerIdRule } = this.parts;
     const filter =
       request.filter === undefined ? undefined : filterOf(request.filter, peerIdRule());
@@ -122,11 +180,12 @@ export class LogRead {
     const tiles = remembering(reader.tiles(epoch));
     const entries =
       filter === undefined
-        ? kept(reader.entries(epoch, from, to))
+        ? kept(reader.entries(epoch, from, to), { to, size: checkpoint?.size ?? 0 })
         : entriesAt(reader, epoch, await selected(reader, filter, reading));
     const firstOf = async (entry: StoredEntry | undefined): Promise<wire.ReadLogResponse> => {
       const first = filter === undefined ? (entry?.index ?? to) : from;
-      const prefix = filter === undefined ? await edgeFromTiles(tiles, first) : [];
+      const edge = filter === undefined ? await fromTiles(edgeFromTiles(tiles, first)) : [];
+      const prefix = edge ?? [];
       return { checkpoint: checkpoint?.note ?? "", entries: [], prefix, first: BigInt(first) };
     };
     let message: wire.ReadLogResponse | undefined;
@@ -158,7 +217,8 @@ export class LogRead {
     const bare = bareEntry(entry);
     if (checkpoint === undefined) return bare;
     const { size, note } = checkpoint;
-    const proof = await inclusionProof(tiles, entry.index, size);
+    const proof = await fromTiles(inclusionProof(tiles, entry.index, size));
+    if (proof === undefined) return bare;
     return { ...bare, proof: formatProof({ index: entry.index, proof, checkpoint: note }) };
   }
 }

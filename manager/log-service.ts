@@ -1,5 +1,6 @@
 // The manager's interface of people to the transaction log. Each method lists the roles that may call it, and each
 // call is in the audit log before anything is given.
+import type { EventEmitter } from "node:events";
 import type { Role } from "../certs/internal-identity.js";
 import type { GrpcServer } from "../core/grpc-server.js";
 import type * as wire from "../proto/gen/schakel/manager/v1/log.js";
@@ -53,13 +54,13 @@ export const logService = (
   const stream = <Req extends object, Res>(
     action: string,
     roles: readonly Role[],
-    work: (request: Req, send: Send<Res>) => Promise<void>,
+    work: (request: Req, send: Send<Res>, call: EventEmitter) => Promise<void>,
   ) =>
     server.serverStream<Req, Res>((call, caller) => {
       const { request, metadata } = call;
       const act = actOf(action, request, actorOf(caller, metadata, roles));
       parts.audit
-        .record(act, () => work(request, sendTo(call)))
+        .record(act, () => work(request, sendTo(call), call))
         .then(
           () => call.end(),
           (error: unknown) => call.emit("error", server.fail(error, call.getPath())),
@@ -69,7 +70,7 @@ export const logService = (
   return {
     searchExchanges: method("SearchExchanges", PEOPLE, (request) => looks.search(request)),
     getExchange: method("GetExchange", PEOPLE, (request) => looks.exchange(request)),
-    readLog: stream("ReadLog", PEOPLE, (request, send) => sendAll(reads.read(request), send)),
+    readLog: stream("ReadLog", PEOPLE, (request, send, call) => reads.give(request, send, call)),
     getLogHead: method("GetLogHead", PEOPLE, (request) => looks.head(request)),
     getProof: method("GetProof", PEOPLE, (request) => looks.proof(request)),
     getEvidence: stream("GetEvidence", PEOPLE, (request, send) =>

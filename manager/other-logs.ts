@@ -4,6 +4,7 @@ import type { Group } from "../certs/group.js";
 import type { Clock } from "../core/clock.js";
 import { SchakelError } from "../core/errors.js";
 import type { PeerId } from "../core/names.js";
+import { isNotServed } from "../fsc/log-client.js";
 import { PROVABLE_LOG_EXTENSION, type LogClient } from "../fsc/log-interface.js";
 import type { ManagerClient, ManagerEndpoint } from "../fsc/manager-interface.js";
 import type { PeerBook } from "../fsc/peer-book.js";
@@ -68,7 +69,12 @@ export class OtherLogs {
     throw noSchakel(to.peerId);
   }
 
-  /** A peer's log. @throws LogFault `key-statement-wrong` */
+  /**
+   * The log of a peer whose manager is a Schakel's (`requireSchakel`). Looking at it rejects with SchakelError
+   * ERROR_CODE_RECONCILIATION_FAILED as long as it is empty.
+   *
+   * @throws LogFault `key-statement-wrong`
+   */
   async open(to: ManagerEndpoint): Promise<SeenLog> {
     const { groups, logs, seen } = this.parts;
     const keys = await this.keys.of(to.peerId, "log");
@@ -78,10 +84,23 @@ export class OtherLogs {
         logs.tile(to, { epoch, level, index, width });
     return new SeenLog({
       ...{ origin: logOrigin(groups.current.id, to.peerId), keys, seen, tiles },
-      newest: () => logs.checkpoint(to),
+      newest: () => newestOf(logs, to),
     });
   }
 }
+
+/** The newest checkpoint of a manager that is a Schakel's. */
+const newestOf = async (logs: LogClient, to: ManagerEndpoint): Promise<string> => {
+  try {
+    return await logs.checkpoint(to);
+  } catch (error) {
+    if (!isNotServed(error)) throw error;
+    throw new SchakelError("ERROR_CODE_RECONCILIATION_FAILED", {
+      detail: `the log of peer ${to.peerId} is still empty: it has no checkpoint until a second after its first record`,
+      cause: error,
+    });
+  }
+};
 
 /** The problem that a manager has nothing of our extension: other software for FSC. */
 export const noSchakel = (peerId: PeerId): SchakelError =>

@@ -63,6 +63,10 @@ export const MANAGER_SETTINGS = {
     text: "How many connections of other peers may be open at once; as many again of our own components.",
     default: "1000",
   }),
+  logReadingsMax: setting.integer(1, 1000, {
+    text: "How many calls may read the transaction log at once, as 'schakel log verify' and 'export' do.",
+    default: "8",
+  }),
   enrolmentConnectionsMax: setting.integer(1, 10_000, {
     text: "How many of our own components' connections may have shown no certificate, as those that enrol.",
     default: "50",

@@ -12,6 +12,7 @@ import { openLogClient } from "../../fsc/log-client.js";
 import type { WitnessHandlers } from "../../fsc/log-interface.js";
 import type { LogDatabase, LogSchema } from "../../txlog/store/schema.js";
 import {
+  EPOCHS_MAX,
   logOrigin,
   openCheckpoint,
   signCheckpoint,
@@ -110,6 +111,23 @@ describe("directory/witness", function () {
     expect((await witness.addCheckpoint(unknown, caller)).status).to.equal(403);
     const notIts = members.bundles.other.identity;
     expect((await witness.addCheckpoint(body, notIts)).status).to.equal(404);
+
+    const epoch = (number: number): Promise<{ status: number; body: string }> => {
+      const origin = logOrigin(members.group.id, own(), number);
+      const later = signCheckpoint({ origin, size: 1, root: rootOf(1) }, key);
+      const asked = formatAddCheckpoint({ oldSize: 0, proof: [], note: later });
+      return witness.addCheckpoint(asked, caller);
+    };
+    expect((await epoch(EPOCHS_MAX)).status).to.equal(200);
+    for (const number of [EPOCHS_MAX + 1, 1_000_000, Number.MAX_SAFE_INTEGER]) {
+      const refused = await epoch(number);
+      expect(refused.status).to.equal(400);
+      expect(refused.body).to.contain(
+        `the epoch is ${String(number)}, allowed are 1 to ${String(EPOCHS_MAX)}`,
+      );
+    }
+    const kept = await db.selectFrom("txlog_witness").select("origin").execute();
+    expect(kept).to.have.length(2);
 
     const restarted = await open();
     expect(await restarted.addCheckpoint(again, caller)).to.include({ status: 409, body: "2\n" });

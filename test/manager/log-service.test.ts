@@ -1,9 +1,11 @@
 // A log of many records behind a real manager: read in several messages, changed on its disk, cut, pruned, restored.
 import { expect } from "chai";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { openManager } from "../../component/manager-channel.js";
+import { LogServiceClient, type ReadLogResponse } from "../../proto/gen/schakel/manager/v1/log.js";
 import { CommandLine } from "../support/command-line.js";
 import { Organisations, type Organisation } from "../support/managers.js";
 import { schakel } from "../support/schakel.js";
@@ -123,6 +125,108 @@ describe("a large log behind a manager", function () {
       "update txlog_checkpoint set note = replace(note, char(10) || '2999' || char(10), char(10) || '3000' || char(10))",
       "signature-wrong: ",
     ],
+    [
+      "a leaf, now text,",
+      "create table kept as select leaf as it from txlog_record where tree_index = 700; update txlog_record set leaf = hex(leaf) where tree_index = 700",
+      "update txlog_record set leaf = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "a leaf, now the same bytes as text,",
+      "create table kept as select leaf as it from txlog_record where tree_index = 700; update txlog_record set leaf = cast(leaf as text) where tree_index = 700",
+      "update txlog_record set leaf = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "a leaf, now nothing,",
+      "create table kept as select leaf as it from txlog_record where tree_index = 700; update txlog_record set leaf = null where tree_index = 700",
+      "update txlog_record set leaf = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "a leaf, now a number,",
+      "create table kept as select leaf as it from txlog_record where tree_index = 700; update txlog_record set leaf = 17 where tree_index = 700",
+      "update txlog_record set leaf = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "a leaf, now no bytes,",
+      "create table kept as select leaf as it from txlog_record where tree_index = 700; update txlog_record set leaf = x'' where tree_index = 700",
+      "update txlog_record set leaf = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "the first leaf, now nothing,",
+      "create table kept as select leaf as it from txlog_record where tree_index = 0; update txlog_record set leaf = null where tree_index = 0",
+      "update txlog_record set leaf = (select it from kept) where tree_index = 0; drop table kept",
+      "leaf-changed: entry 0",
+    ],
+    [
+      "the hash beside a leaf, now text,",
+      "create table kept as select leaf_hash as it from txlog_record where tree_index = 700; update txlog_record set leaf_hash = 'x' where tree_index = 700",
+      "update txlog_record set leaf_hash = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "the hash beside a leaf, now a number,",
+      "create table kept as select leaf_hash as it from txlog_record where tree_index = 700; update txlog_record set leaf_hash = 5 where tree_index = 700",
+      "update txlog_record set leaf_hash = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "the hash beside a leaf, now no bytes,",
+      "create table kept as select leaf_hash as it from txlog_record where tree_index = 700; update txlog_record set leaf_hash = x'' where tree_index = 700",
+      "update txlog_record set leaf_hash = (select it from kept) where tree_index = 700; drop table kept",
+      "leaf-changed: entry 700",
+    ],
+    [
+      "a place in the tree, now text,",
+      "update txlog_record set tree_index = 'x' where tree_index = 700",
+      "update txlog_record set tree_index = 700 where tree_index = 'x'",
+      "entry-missing: entry 700",
+    ],
+    [
+      "a place in the tree, now a fraction,",
+      "update txlog_record set tree_index = 700.5 where tree_index = 700",
+      "update txlog_record set tree_index = 700 where tree_index = 700.5",
+      "entry-missing: entry 700",
+    ],
+    [
+      "a checkpoint, now text that is none,",
+      "create table kept as select note as it from txlog_checkpoint where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); update txlog_checkpoint set note = 'x' where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer')",
+      "update txlog_checkpoint set note = (select it from kept) where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); drop table kept",
+      "malformed: ",
+    ],
+    [
+      "a checkpoint, now bytes,",
+      "create table kept as select note as it from txlog_checkpoint where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); update txlog_checkpoint set note = x'00ff' where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer')",
+      "update txlog_checkpoint set note = (select it from kept) where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); drop table kept",
+      "malformed: ",
+    ],
+    [
+      "a checkpoint, now a number,",
+      "create table kept as select note as it from txlog_checkpoint where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); update txlog_checkpoint set note = 5 where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer')",
+      "update txlog_checkpoint set note = (select it from kept) where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); drop table kept",
+      "malformed: ",
+    ],
+    [
+      "a checkpoint, now an empty text,",
+      "create table kept as select note as it from txlog_checkpoint where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); update txlog_checkpoint set note = '' where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer')",
+      "update txlog_checkpoint set note = (select it from kept) where size = (select max(size) from txlog_checkpoint where typeof(size) = 'integer'); drop table kept",
+      "malformed: ",
+    ],
+    [
+      "the statement of a key, now text,",
+      "create table kept as select statement as it from txlog_key where purpose = 'log'; update txlog_key set statement = 'x' where purpose = 'log'",
+      "update txlog_key set statement = (select it from kept) where purpose = 'log'; drop table kept",
+      "key-statement-wrong: ",
+    ],
+    [
+      "the size of the checkpoint, now text,",
+      "update txlog_checkpoint set size = 'x' where size = 3000",
+      "update txlog_checkpoint set size = 3000 where size = 'x'",
+      "size-differs: entry 0",
+    ],
   ];
 
   for (const [name, change, back, told] of faults) {
@@ -133,6 +237,68 @@ describe("a large log behind a manager", function () {
         expect([result.code, result.stdout]).to.deep.equal([1, ""]);
       });
       await verified();
+    });
+  }
+
+  it("does not export under a checkpoint that is none", async () => {
+    const where = "where size = 3000";
+    const change = `create table kept as select note as it from txlog_checkpoint ${where}; update txlog_checkpoint set note = 'x' ${where}`;
+    const back = `update txlog_checkpoint set note = (select it from kept) ${where}; drop table kept`;
+    await changed(change, back, async () => {
+      const out = join(temporaryFolder(), "none.jsonl");
+      const result = await cli.run(own, "log", "export", "--out", out);
+      expect(result.stderr).to.contain("malformed: ");
+      expect(result.stderr).to.contain("'schakel log verify' says more");
+      expect([result.code, existsSync(out)]).to.deep.equal([1, false]);
+    });
+  });
+
+  it("is read by as many at once as the setting allows; more are refused, until those have ended", async () => {
+    const bundle = await own.pki.bundle("cli", "auditor");
+    const address = own.manager.internalAddress;
+    const client = await openManager(LogServiceClient, { bundle, address });
+    const request = { epoch: 0, from: 0n, to: 0n, filter: undefined, proofs: true };
+    const ended = Array.from({ length: 40 }, async () => {
+      const call = client.readLog(request);
+      try {
+        let entries = 0;
+        for await (const message of call) entries += (message as ReadLogResponse).entries.length;
+        return String(entries);
+      } catch (error) {
+        return String(error);
+      }
+    });
+    const answers = await Promise.all(ended);
+    const refused = answers.filter((each) => each !== String(2 * EXCHANGES));
+    expect(answers.length - refused.length).to.be.at.least(8);
+    expect(refused).not.to.deep.equal([]);
+    for (const each of refused) {
+      expect(each).to.contain("8 calls are reading the log, allowed are 8 at once");
+    }
+    client.close();
+    await verified();
+  });
+
+  for (const [name, value] of [
+    ["text", "'x'"],
+    ["a number", "5"],
+    ["no bytes", "x''"],
+    ["fewer bytes", "substr(bytes, 1, 64)"],
+  ] as const) {
+    it(`tells what hashes that were changed to ${name} no longer prove, and exits 1`, async () => {
+      const where = "where level = 0 and tile_index = 2";
+      const change = `create table kept as select bytes as it from txlog_tile ${where}; update txlog_tile set bytes = ${value} ${where}`;
+      const back = `update txlog_tile set bytes = (select it from kept) ${where}; drop table kept`;
+      await changed(change, back, async () => {
+        const part = ["log", "verify", "--group", group, "--from", "600"];
+        const end = await cli.run(own, ...part);
+        expect([end.code, end.stdout]).to.deep.equal([1, ""]);
+        expect(end.stderr).to.contain("malformed: the tree before entry 600 is not given");
+        const range = await cli.run(own, ...part, "--to", "700");
+        expect([range.code, range.stdout]).to.deep.equal([1, ""]);
+        expect(range.stderr).to.contain("proof-wrong: entry 600");
+      });
+      await verified("--from", "600");
     });
   }
 

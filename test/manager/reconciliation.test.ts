@@ -283,6 +283,22 @@ describe("comparing the logs of two organisations", function () {
     expect(await problem(reconcile(consumer, all.at(3).peerId))).to.contain("cannot be reached");
   });
 
+  it("says that the other side's log is still empty, which is no alarm", async () => {
+    const empty = all.at(3);
+    await empty.start();
+    const { peerBook, logSide } = consumer.manager.state;
+    const { id, name, managerAddress } = {
+      ...{ id: empty.peerId as PeerId, name: "empty", managerAddress: empty.manager.address },
+    };
+    const { host } = empty.address;
+    await peerBook.note({ id, name, managerAddress: { host, port: managerAddress.port } });
+    const answer = await problem(reconcile(consumer, id));
+    expect(answer).to.contain("ERROR_CODE_RECONCILIATION_FAILED");
+    expect(answer).to.contain(`the log of peer ${id} is still empty`);
+    expect(answer).not.to.contain("no Schakel");
+    expect(logSide.reconciliation.alarms()).to.deep.equal([]);
+  });
+
   it("is an alarm, in health too, when the other log is not the one seen before", async () => {
     const { witnessed } = third.manager.state.logStore;
     const origin = logOrigin("test", provider.peerId);

@@ -11,6 +11,7 @@ import { openStore } from "../support/log-stores.js";
 import { ManagerProcess } from "../support/manager-process.js";
 import { provoked } from "../support/provoked.js";
 import { randomFrom } from "../support/random.js";
+import { schakel } from "../support/schakel.js";
 import { long, seed } from "../support/scale.js";
 import { ShippingStream } from "../support/ship-stream.js";
 import { ShippingWriter } from "../support/shipped.js";
@@ -191,7 +192,7 @@ describe(`system/the log's store, killed ${String(KILLS)} times (seed ${String(s
     stream.close();
   });
 
-  it("notices that its database was restored from an older copy, says so, and seals nothing", async () => {
+  it("notices that its database was restored from an older copy, says so, and seals nothing until begin-epoch", async () => {
     await manager.start();
     const keeping = new KeepingWriter();
     const stream = await connect(keeping);
@@ -225,5 +226,43 @@ describe(`system/the log's store, killed ${String(KILLS)} times (seed ${String(s
     await after.reached(21);
     after.close();
     expect(noted()?.size).to.equal(20);
+
+    const identity = await manager.organisation.pki.identity("cli", "operator", {
+      manager: manager.address,
+    });
+    const run = (...args: readonly string[]) => schakel(["log", ...args, "--identity", identity]);
+    const document = async (...args: readonly string[]): Promise<unknown> => {
+      const { code, stdout, stderr } = await run(...args, "--json");
+      expect(code, `${args.join(" ")}: ${stderr}`).to.equal(0);
+      return JSON.parse(stdout);
+    };
+    const unasked = await run("begin-epoch");
+    expect(unasked.code, unasked.stderr).to.equal(2);
+    expect(noted()).to.include({ epoch: 1, size: 20 });
+    expect(await document("begin-epoch", "--reason", "the disk was lost")).to.deep.equal({
+      ...{ epoch: 2, named_checkpoint: "" },
+    });
+    // The record of the epoch, and what the writer shipped again.
+    await until("the new epoch to be sealed", () => noted()?.epoch === 2 && noted()?.size === 11);
+    expect(await health()).to.deep.include({ ready: true });
+    const again = await run("begin-epoch", "--reason", "once more");
+    expect(again.code).to.equal(1);
+    expect(again.stderr).to.contain("in order");
+    expect(await document("verify")).to.include({ valid: true, epoch: 2, entries: 11, size: 11 });
+    expect(await document("verify", "--epoch", "1")).to.include({
+      ...{ valid: true, epoch: 1, entries: 10, size: 10 },
+    });
+    const goesOn = await connect(keeping);
+    goesOn.batch(keeping.more(5));
+    await until("the log to go on", () => noted()?.size === 21);
+    goesOn.close();
+    const { group = "" } = manager.organisation.flags();
+    const out = `${manager.data}-log.jsonl`;
+    await document("export", "--out", out);
+    const offline = ["verify", "--bundle", out, "--group", String(group)];
+    const { code, stdout, stderr } = await schakel(["log", ...offline, "--json"]);
+    await rm(out);
+    expect(code, stderr).to.equal(0);
+    expect(JSON.parse(stdout)).to.include({ valid: true, epoch: 2, entries: 21, signed: true });
   });
 });

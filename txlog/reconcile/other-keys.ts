@@ -3,7 +3,7 @@ import type { X509Certificate } from "node:crypto";
 import type { Group } from "../../certs/group.js";
 import type { Clock } from "../../core/clock.js";
 import type { PeerId } from "../../core/names.js";
-import { logOrigin } from "../tree/checkpoint.js";
+import { logOrigin, requireEpoch } from "../tree/checkpoint.js";
 import {
   KeyStatementError,
   verifyKeyStatement,
@@ -37,7 +37,11 @@ interface Kept {
   readonly statements: Promise<readonly VerifiedKeyStatement[]>;
 }
 
-/** The peer whose log has an origin, in this group; undefined when it is none of a peer's log. */
+/**
+ * The peer whose log has an origin, in this group; undefined when it is none of a peer's log.
+ *
+ * @throws NoteError (`malformed`) for an epoch that is not admitted: whoever could name any would have all of them kept
+ */
 export const peerOfOrigin = (origin: string, group: Group): PeerId | undefined => {
   const [, , peer = ""] = origin.split("/");
   const peerId = group.peerIdRule(peer.replaceAll("%2B", "+").replaceAll("%25", "%"));
@@ -46,7 +50,9 @@ export const peerOfOrigin = (origin: string, group: Group): PeerId | undefined =
   const epoch = Number(origin.slice(first.length + 1));
   const isLater = Number.isSafeInteger(epoch) && epoch > 1;
   const isIts = origin === first || (isLater && origin === logOrigin(group.id, peerId, epoch));
-  return isIts ? peerId : undefined;
+  if (!isIts) return undefined;
+  requireEpoch(origin, first);
+  return peerId;
 };
 
 /** Fetches and verifies the statements of other peers about their keys. */

@@ -2,6 +2,7 @@
 import {
   isOriginOf,
   openCheckpoint,
+  requireEpoch,
   type Checkpoint,
   type OpenedCheckpoint,
 } from "../tree/checkpoint.js";
@@ -126,7 +127,9 @@ export class SeenLog {
   #open(note: string): OpenedCheckpoint {
     try {
       const opened = openCheckpoint(note, { log: this.parts.keys, witnesses: [] });
-      if (isOriginOf(opened.checkpoint.origin, this.parts.origin)) return opened;
+      const { origin } = opened.checkpoint;
+      requireEpoch(origin, this.parts.origin);
+      if (isOriginOf(origin, this.parts.origin)) return opened;
       throw new LogFault("malformed", "the other side's checkpoint is that of another log");
     } catch (error) {
       throw faultOf(error);

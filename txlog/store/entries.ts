@@ -106,7 +106,9 @@ export async function* entries(
       .orderBy("tree_index")
       .execute();
     if (rows.length === 0) return;
-    yield* await entriesOf(tables, rows);
+    // In SQLite a place may have been changed to a fraction, which is none.
+    const placed = rows.filter(({ tree_index }) => Number.isSafeInteger(tree_index));
+    yield* await entriesOf(tables, placed);
     await breath();
   }
 }

@@ -166,8 +166,12 @@ export const joinEnd = (row: ExchangeDraft, end: OutcomeRecord | UnfinishedRecor
 };
 
 /** Bytes as the database gives them. */
-export const toBuffer = (bytes: Uint8Array | null): Buffer | undefined =>
-  bytes === null ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export const toBuffer = (bytes: Uint8Array | null): Buffer | undefined => {
+  if (bytes === null) return undefined;
+  // SQLite keeps text or a number in any column. Whoever put it there changed what was written, and no bytes are those.
+  const isBytes = (bytes as unknown) instanceof Uint8Array;
+  return isBytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) : Buffer.alloc(0);
+};
 
 /** A row as the store gives it to others. */
 export const foundExchange = (row: ExchangeRow, writerId: string): FoundExchange => ({

@@ -80,6 +80,15 @@ export const checkpointRow = (
     .executeTakeFirst();
 };
 
+/** What is given for a checkpoint that is no text: no checkpoint either, for whoever reads it. */
+const DAMAGED_NOTE = "the checkpoint in the database is damaged\n";
+
+/** SQLite keeps anything in any column: a size that is none covers nothing. */
+const sizeIn = ({ size }: CheckpointRow): number => (Number.isSafeInteger(size) ? size : 0);
+
+const noteIn = ({ note }: { readonly note: unknown }): string =>
+  typeof note === "string" && note !== "" ? note : DAMAGED_NOTE;
+
 /** A checkpoint with the co-signatures that have come. */
 export const withCosignatures = async (
   db: LogDatabase,
@@ -95,10 +104,10 @@ export const withCosignatures = async (
     .execute();
   return {
     epoch: row.epoch,
-    size: row.size,
+    size: sizeIn(row),
     root: toBuffer(row.root) ?? Buffer.alloc(0),
     note: addSignatures(
-      row.note,
+      noteIn(row),
       lines.map(({ line }) => line),
     ),
     madeAtMs: row.made_at_ms,
@@ -106,8 +115,10 @@ export const withCosignatures = async (
 };
 
 /** How many leaves of an epoch are under a checkpoint. */
-export const sealedSize = async (db: LogDatabase, tree: TreeName): Promise<number> =>
-  (await checkpointRow(db, tree))?.size ?? 0;
+export const sealedSize = async (db: LogDatabase, tree: TreeName): Promise<number> => {
+  const row = await checkpointRow(db, tree);
+  return row === undefined ? 0 : sizeIn(row);
+};
 
 /** The epoch that records come into. */
 export const currentEpoch = async (db: LogDatabase, groupId: string): Promise<number> => {

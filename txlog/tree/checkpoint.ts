@@ -50,6 +50,22 @@ const part = (text: string): string => text.replaceAll("%", "%25").replaceAll("+
 export const logOrigin = (groupId: string, peerId: string, epoch = 1): string =>
   `schakel/${part(groupId)}/${part(peerId)}${epoch === 1 ? "" : `/${epoch}`}`;
 
+/** How many epochs of another peer's log are looked at or witnessed: what is kept of each is kept for good. */
+export const EPOCHS_MAX = 100;
+
+/**
+ * Refuses the origin of an epoch of another peer's log beyond `EPOCHS_MAX`; passes over what is no epoch of that log.
+ *
+ * @param first the origin of the log's first epoch
+ * @throws NoteError (`malformed`) with the epoch that was found
+ */
+export const requireEpoch = (origin: string, first: string): void => {
+  if (!isOriginOf(origin, first) || origin === first) return;
+  const epoch = origin.slice(first.length + 1);
+  if (Number(epoch) <= EPOCHS_MAX) return;
+  throw new NoteError("malformed", `the epoch is ${epoch}, allowed are 1 to ${EPOCHS_MAX}`);
+};
+
 /** The name of the key with which a peer witnesses others' logs. */
 export const witnessName = (groupId: string, peerId: string): string =>
   `${logOrigin(groupId, peerId)}/witness`;

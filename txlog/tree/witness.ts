@@ -32,7 +32,7 @@ export interface WitnessStore {
 /** A witness. */
 export interface Witness {
   readonly store: WitnessStore;
-  /** The keys of a log that is known; undefined for any other. */
+  /** The keys of a log that is known; undefined for any other. Rejects with NoteError for an origin that is not admitted. */
   readonly keysOf: (origin: string) => Promise<readonly Verifier[] | undefined>;
   /** The key with which it co-signs, of type 4. */
   readonly key: NoteKey;
@@ -128,7 +128,8 @@ const judged = async (
 };
 
 /**
- * Answers a request: 200 with the co-signature, once the checkpoint is kept; 400 for what is no request, 404 for a log
+ * Answers a request: 200 with the co-signature, once the checkpoint is kept; 400 for what is no request or of an epoch
+ * that is not admitted, 404 for a log
  * that is not known, 403 for a checkpoint that it did not sign, 409 with the size that is known when the old size is
  * another one or the root differs at the same size, 422 for a proof that proves nothing.
  *

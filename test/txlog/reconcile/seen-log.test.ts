@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { expect } from "chai";
 import { leafHash } from "../../../txlog/leaf.js";
 import { SeenLog } from "../../../txlog/reconcile/seen-log.js";
-import { logOrigin, signCheckpoint } from "../../../txlog/tree/checkpoint.js";
+import { EPOCHS_MAX, logOrigin, signCheckpoint } from "../../../txlog/tree/checkpoint.js";
 import { LogFault } from "../../../txlog/tree/log-fault.js";
 import { perfectRoot } from "../../../txlog/tree/merkle.js";
 import { noteKey } from "../../../txlog/tree/note.js";
@@ -115,6 +115,20 @@ describe("another organisation's log", () => {
       expect((await seen.get(ORIGIN))?.size).to.equal(300);
     });
   }
+
+  it("is not looked at in an epoch beyond those that are allowed, and nothing is kept of it", async () => {
+    const log = OtherLog.of(3);
+    const root = await rootFromTiles(log.tiles, 3);
+    const look = (epoch: number): Promise<unknown> => {
+      const origin = logOrigin("group", "1", epoch);
+      const note = signCheckpoint({ origin, size: 3, root }, key);
+      const parts = { origin: ORIGIN, keys: [key], seen, tiles: () => log.tiles };
+      return new SeenLog({ ...parts, newest: () => Promise.resolve(note) }).look();
+    };
+    expect(await fault(look(EPOCHS_MAX))).to.equal("none");
+    expect(await fault(look(EPOCHS_MAX + 1))).to.equal("malformed");
+    expect(await seen.get(logOrigin("group", "1", EPOCHS_MAX + 1))).to.equal(undefined);
+  });
 
   it("is an alarm when its signature is wrong or its checkpoint none", async () => {
     const log = OtherLog.of(300);

@@ -3883,7 +3883,7 @@ export const LogServiceService = {
   },
   /**
    * ReadLog streams the entries of the tree in its order, for verification and export.
-   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
+   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED.
    */
   readLog: {
     path: "/schakel.manager.v1.LogService/ReadLog" as const,
@@ -4063,7 +4063,7 @@ export interface LogServiceServer extends UntypedServiceImplementation {
   getExchange: handleUnaryCall<GetExchangeRequest, GetExchangeResponse>;
   /**
    * ReadLog streams the entries of the tree in its order, for verification and export.
-   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
+   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED.
    */
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   /**
@@ -4168,7 +4168,7 @@ export interface LogServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * ReadLog streams the entries of the tree in its order, for verification and export.
-   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID.
+   * Roles: cli, web. Refused: ERROR_CODE_REQUEST_INVALID, ERROR_CODE_LIMIT_EXCEEDED.
    */
   readLog(request: ReadLogRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadLogResponse>;
   readLog(
