@@ -170,7 +170,9 @@ describe("cli/log", function () {
         ...["show", transactionId, "--folder", outgoing, "--personal"],
       );
       expect({ code, stdout }).to.deep.equal({ code: 1, stdout: "" });
-      expect(stderr).to.match(/schakel: error: the personal part is not the one that the record commits to/);
+      expect(stderr).to.match(
+        /schakel: error: the personal part is not the one that the record commits to/,
+      );
     });
   });
 
