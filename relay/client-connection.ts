@@ -3,26 +3,17 @@
 import { STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { SchakelError, toSchakelError } from "../core/errors.js";
+import { SchakelError } from "../core/errors.js";
 import { ClientMessage, type ClientWire } from "./client-message.js";
-import type { Answer, ExchangeHandler } from "./exchange.js";
+import type { Answer } from "./exchange.js";
 import { HeadReader } from "./head-reader.js";
 import { endToEnd } from "./hop-by-hop.js";
 import type { RequestHead } from "./message.js";
 import { BodyReader, MalformedBody } from "./scan-body.js";
 import { RefusedHead, scanRequest, type FoundRequest } from "./scan-request.js";
-import { asAnswered, ServedExchange, type Shared } from "./served-exchange.js";
+import { refuse, serve, type Served } from "./serve.js";
 import { responseBytes } from "./write-head.js";
 import { Writer, writingAtOnce } from "./writer.js";
-
-/** What all connections of a relay share. */
-export interface Served<C> extends Shared {
-  readonly handler: ExchangeHandler<C>;
-  /** Whether the relay takes no more exchanges. */
-  readonly draining: () => boolean;
-  readonly began: () => void;
-  readonly ended: () => void;
-}
 
 /** What no request could be made of. */
 interface Unreadable {
@@ -218,7 +209,6 @@ export class ClientConnection<C> {
   }
 
   #serve(message: ClientMessage): void {
-    const { served } = this;
     this.#active = message;
     // A body may have come with its head, whole or malformed.
     if (this.#reading?.message === message) {
@@ -226,45 +216,13 @@ export class ClientConnection<C> {
       this.#read();
     }
     if (this.#gone) return;
+    const settled = (): void => this.#settled(message);
+    const serving = { client: message, context: this.context, settled };
     if (message.problem !== undefined) {
       // What stands behind it may be part of it to another parser.
       this.#waiting = [];
-      this.#refuse(message, message.problem);
-      return;
-    }
-    served.began();
-    const exchange = new ServedExchange(message, this.context, served);
-    const unanswered = (failure: unknown): void => {
-      served.ended();
-      if (message.begun || message.gone) this.#settled(message);
-      else this.#refuse(message, message.problem ?? asAnswered(failure));
-    };
-    const over = (failure: unknown): void => {
-      if (exchange.running === undefined) unanswered(failure);
-      else void exchange.running.finally(() => over(failure)).catch(() => undefined);
-    };
-    served.handler.exchange(exchange).then(
-      () => over(undefined),
-      (error: unknown) => over(error),
-    );
-  }
-
-  #refuse(message: ClientMessage, problem: SchakelError): void {
-    const { handler, limits } = this.served;
-    let answering: Promise<unknown>;
-    try {
-      const answer = handler.refused(problem, message.request, this.context);
-      answering = message.answer(answer, limits.bodyIdleTimeoutMs);
-    } catch (error) {
-      answering = Promise.reject(toSchakelError(error));
-    }
-    answering.then(
-      () => this.#settled(message),
-      () => {
-        message.cut();
-        this.#settled(message);
-      },
-    );
+      refuse(this.served, serving, message.problem);
+    } else serve(this.served, serving);
   }
 
   /** The exchange is over: the next, or the end. */

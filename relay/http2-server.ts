@@ -8,15 +8,13 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Duplex } from "node:stream";
-import { toSchakelError } from "../core/errors.js";
-import type { Served } from "./client-connection.js";
+import { serve, type Served } from "./serve.js";
 import type { Answer } from "./exchange.js";
 import { endToEnd } from "./hop-by-hop.js";
 import { Http2Client } from "./http2-client.js";
 import { rawFields, requestOctets, type RawFields } from "./http2-fields.js";
 import { CONNECTION_WINDOW, sessionOptions } from "./http2-limits.js";
 import { RefusedHead, scanRequestHead } from "./scan-request.js";
-import { ServedExchange } from "./served-exchange.js";
 
 /** Owns the socket from its acceptance to its end. */
 export class Http2Server<C> {
@@ -83,7 +81,6 @@ export class Http2Server<C> {
   }
 
   #serve(client: Http2Client, stream: ServerHttp2Stream): void {
-    const { served } = this;
     const settled = (): void => {
       client.readBody(undefined);
       // A request that was answered before its end is not taken further.
@@ -93,40 +90,7 @@ export class Http2Server<C> {
       client.leave();
       return;
     }
-    served.began();
-    const serving = new ServedExchange(client, this.context, served);
-    const unanswered = (failure: unknown): void => {
-      served.ended();
-      if (client.begun || client.gone) settled();
-      else this.#refuse(client, client.problem ?? toSchakelError(failure), settled);
-    };
-    const over = (failure: unknown): void => {
-      if (serving.running === undefined) unanswered(failure);
-      else void serving.running.finally(() => over(failure)).catch(() => undefined);
-    };
-    served.handler.exchange(serving).then(
-      () => over(new Error("the exchange was left unanswered")),
-      (error: unknown) => over(error),
-    );
-  }
-
-  #refuse(
-    client: Http2Client,
-    problem: ReturnType<typeof toSchakelError>,
-    settled: () => void,
-  ): void {
-    const { handler, limits } = this.served;
-    let answering: Promise<unknown>;
-    try {
-      const answer = handler.refused(problem, client.request, this.context);
-      answering = client.answer(answer, limits.bodyIdleTimeoutMs);
-    } catch (error) {
-      answering = Promise.reject(toSchakelError(error));
-    }
-    answering.then(settled, () => {
-      client.cut();
-      settled();
-    });
+    serve(this.served, { client, context: this.context, settled });
   }
 
   /** Answers what is not a request. */

@@ -2,9 +2,8 @@
 // own, through the same scanner and to the same handler.
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { SchakelError, toSchakelError } from "../core/errors.js";
+import { SchakelError } from "../core/errors.js";
 import { HEADER } from "../core/exchange-headers.js";
-import type { Served } from "./client-connection.js";
 import { endToEnd } from "./hop-by-hop.js";
 import { LinkClient } from "./link-client.js";
 import { LINK_CODE } from "./link-codes.js";
@@ -13,7 +12,7 @@ import type { LinkExchange, LinkExchangeOwner } from "./link-exchange.js";
 import { linkLimits } from "./link-limits.js";
 import type { RequestHead } from "./message.js";
 import { RefusedHead, scanRequestHead, type ScannedRequest } from "./scan-request.js";
-import { asAnswered, ServedExchange } from "./served-exchange.js";
+import { refuse, serve, type Served } from "./serve.js";
 import { responseBytes } from "./write-head.js";
 
 /** Owns the socket from its acceptance to its end. */
@@ -75,44 +74,16 @@ export class LinkServer<C> {
       client.readBody(undefined);
       exchange.reset(LINK_CODE.none);
     };
+    const serving = { client, context: this.context, settled };
     if (client.gone) {
       settled();
       return;
     }
     if (client.problem !== undefined) {
-      this.#refuse(client, client.problem, settled);
+      refuse(served, serving, client.problem);
       return;
     }
-    served.began();
-    const serving = new ServedExchange(client, this.context, served);
-    const unanswered = (failure: unknown): void => {
-      served.ended();
-      if (client.begun || client.gone) settled();
-      else this.#refuse(client, client.problem ?? asAnswered(failure), settled);
-    };
-    const over = (failure: unknown): void => {
-      if (serving.running === undefined) unanswered(failure);
-      else void serving.running.finally(() => over(failure)).catch(() => undefined);
-    };
-    served.handler.exchange(serving).then(
-      () => over(undefined),
-      (error: unknown) => over(error),
-    );
-  }
-
-  #refuse(client: LinkClient, problem: SchakelError, settled: () => void): void {
-    const { handler, limits } = this.served;
-    let answering: Promise<unknown>;
-    try {
-      const answer = handler.refused(problem, client.request, this.context);
-      answering = client.answer(answer, limits.bodyIdleTimeoutMs);
-    } catch (error) {
-      answering = Promise.reject(toSchakelError(error));
-    }
-    answering.then(settled, () => {
-      client.cut();
-      settled();
-    });
+    serve(served, serving);
   }
 
   /** Answers what is not a request. */

@@ -1,12 +1,13 @@
 // Moves HTTP exchanges from client connections to targets, strictly and streaming.
 import type { Duplex } from "node:stream";
-import { ClientConnection, type Served } from "./client-connection.js";
+import { ClientConnection } from "./client-connection.js";
 import type { ExchangeHandler } from "./exchange.js";
 import { Http2Server } from "./http2-server.js";
 import type { RelayLimits } from "./limits.js";
 import { LinkServer } from "./link-server.js";
 import { Pool } from "./pool.js";
 import { Undecided } from "./preface.js";
+import type { Served } from "./serve.js";
 
 export { RELAY_LIMITS, type RelayLimits } from "./limits.js";
 

@@ -1,5 +1,4 @@
 // The exchange as its handler sees it: answered or forwarded once, and at most one second attempt.
-import { toSchakelError, type SchakelError } from "../core/errors.js";
 import { Attempt } from "./attempt.js";
 import type { ClientSide } from "./client-side.js";
 import {
@@ -164,10 +163,6 @@ export class ServedExchange<C> implements Exchange<C> {
     return work;
   }
 }
-
-/** What an exchange is answered with whose handler failed, or, with `undefined`, ended without an answer. */
-export const asAnswered = (failure: unknown): SchakelError =>
-  toSchakelError(failure ?? new Error("the exchange was left unanswered"));
 
 const refusedTwice = (): Promise<never> =>
   Promise.reject(new Error("an exchange is answered once"));

@@ -43,7 +43,10 @@ export class Wakes {
   gathered(waiting: number, underWay: number): void {
     if (!this.#isBusy || waiting >= underWay) this.soon();
     else if (!this.#woken && !this.#stopped) {
-      this.#gatherTimer ??= setTimeout(() => this.soon(), this.limits.gatherMs);
+      this.#gatherTimer ??= setTimeout(() => {
+        this.#gatherTimer = undefined;
+        this.soon();
+      }, this.limits.gatherMs);
     }
   }
 

@@ -47,7 +47,7 @@ const BAD_HEADS: readonly (readonly [name: string, head: string, status: number]
   ["CONNECT", `CONNECT a:80 HTTP/1.1\r\n${H}\r\n`, 405],
   ["two lengths", post("Content-Length: 1\r\nContent-Length: 2\r\n"), 400],
   ["a length with chunked", post("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400],
-  ["a coding before chunked", post("Transfer-Encoding: gzip, chunked\r\n"), 400],
+  ["a coding before chunked", post("Transfer-Encoding: gzip, chunked\r\n"), 501],
   ["chunked twice", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400],
   ["identity", post("Transfer-Encoding: identity\r\n"), 400],
   ["a length that is no number", post("Content-Length: 0x1\r\n"), 400],
