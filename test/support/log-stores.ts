@@ -24,14 +24,18 @@ export interface OpenStore {
   start(): void;
 }
 
-/** Opens a store in a folder, a new one unless given. Whoever opens it closes it. */
+/** What a test may want to be otherwise. */
+export type StoreOptions = Partial<LogStoreOptions>;
+
+/** Opens a store in a folder, a new one unless given, and in a database, that of the folder unless given. Whoever opens it closes it. */
 export const openStore = async (
   folder: string = temporaryFolder(),
-  options: Partial<LogStoreOptions> = {},
+  options: StoreOptions = {},
+  database?: LogDatabase,
 ): Promise<OpenStore> => {
   const { log, lines } = recordedLog();
   const lifecycle = new Lifecycle(log);
-  const db = openDatabase<LogSchema>(join(folder, "log.db"), { secureDelete: true });
+  const db = database ?? openDatabase<LogSchema>(join(folder, "log.db"), { secureDelete: true });
   lifecycle.onStop("database", () => db.destroy());
   const store = await LogStore.open({
     ...{ db, folder, groupId: GROUP, peerId: OWN_PEER, clock: systemClock, log },

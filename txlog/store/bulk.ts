@@ -23,7 +23,8 @@ export interface Overwriting<Column> {
 
 /** Inserts rows into one table. */
 export class BulkInsert<Table extends keyof LogSchema> {
-  readonly #statements = new Map<number, CompiledQuery>();
+  /** By the database, which has its own SQL, and then by the number of rows. */
+  readonly #statements = new WeakMap<object, Map<number, CompiledQuery>>();
 
   constructor(
     private readonly table: Table,
@@ -45,7 +46,10 @@ export class BulkInsert<Table extends keyof LogSchema> {
   }
 
   #statement(tx: LogDatabase, count: number): CompiledQuery {
-    const known = this.#statements.get(count);
+    const { adapter } = tx.getExecutor();
+    const statements = this.#statements.get(adapter) ?? new Map<number, CompiledQuery>();
+    this.#statements.set(adapter, statements);
+    const known = statements.get(count);
     if (known !== undefined) return known;
     const row = Object.fromEntries(this.columns.map((column) => [column, 0]));
     const insert = (tx as unknown as Kysely<AnyTable>)
@@ -65,7 +69,7 @@ export class BulkInsert<Table extends keyof LogSchema> {
               ),
           );
     const statement = query.compile();
-    this.#statements.set(count, statement);
+    statements.set(count, statement);
     return statement;
   }
 }
