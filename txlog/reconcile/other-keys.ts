@@ -62,13 +62,17 @@ export class OtherKeys {
   constructor(private readonly parts: OtherKeysParts) {}
 
   /**
-   * The keys of a peer's log, or those with which it witnesses others'.
+   * The keys with which a peer signs its log now, or with which it witnesses others'. Keys that it has replaced are not
+   * among them: whoever got hold of one could sign a checkpoint of today.
    *
    * @throws LogFault `key-statement-wrong` when it states none that can be believed; what `fetch` rejects with
    */
   async of(peer: PeerId, use: "log" | "witness"): Promise<readonly Verifier[]> {
     const statements = await this.#statements(peer);
-    const found = statements.filter((each) => each.use === use).map(({ verifier }) => verifier);
+    const replaced = new Set(statements.map(({ previousVkey }) => previousVkey));
+    const found = statements
+      .filter((each) => each.use === use && !replaced.has(each.vkey))
+      .map(({ verifier }) => verifier);
     if (found.length > 0) return found;
     const what = use === "log" ? "of its log" : "with which it witnesses";
     throw new LogFault("key-statement-wrong", `peer ${peer} states no key ${what}`);
