@@ -246,7 +246,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     let failure: unknown;
     for (const { address } of ranked) {
       try {
-        const answered = { receipt: undefined };
+        const answered: { receipt: Buffer | undefined } = { receipt: undefined };
         const order = this.#order(address, exchange.request, recorded, answered);
         const outcome = await exchange.forward(order);
         this.#close(recorded.intent, forwarded(outcome, "other", answered.receipt));
