@@ -1,33 +1,21 @@
 // One request that came over HTTP/2, and the response as it is written there.
 import { constants, type ServerHttp2Stream } from "node:http2";
-import { SchakelError } from "../core/errors.js";
-import { ClientSide } from "./client-side.js";
+import { FramedClient, isBodiless } from "./framed-client.js";
 import { endedWell } from "./http2-endings.js";
 import { rawFields, trailerObject, trailerOctets, type RawFields } from "./http2-fields.js";
-import { LinkBody } from "./link-body.js";
 import type { HeaderLines, ResponseHead } from "./message.js";
-import { MalformedBody } from "./scan-body.js";
 import type { Framing } from "./scan-lines.js";
 import type { RequestLimits, ScannedRequest } from "./scan-request.js";
-
-/** Whether an answer has no body, whatever its head says. */
-const isBodiless = (method: string, status: number, framing: Framing): boolean =>
-  method === "HEAD" ||
-  status === 304 ||
-  framing.kind === "none" ||
-  (framing.kind === "length" && framing.bytes === 0);
 
 /** Node.js makes up no Date; its types do not know the option. */
 const NO_DATE = { sendDate: false };
 
 /** Made by the server for each stream whose head it accepts. */
-export class Http2Client extends ClientSide {
-  readonly #body: LinkBody;
+export class Http2Client extends FramedClient {
   #begun = false;
   /** The response has no body. */
   #bodiless = false;
   #over = false;
-  #drained: (() => void) | undefined;
   /** Trailers of the request. */
   #came: RawFields | undefined;
 
@@ -36,11 +24,10 @@ export class Http2Client extends ClientSide {
     private readonly stream: ServerHttp2Stream,
     limits: RequestLimits,
   ) {
-    super(request, limits.bodyBytesMax);
-    this.#body = new LinkBody(request.framing, limits);
+    super(request, limits);
     stream.on("aborted", () => this.leave());
     stream.on("close", () => this.#closed());
-    stream.on("drain", () => this.#drained?.());
+    stream.on("drain", () => this.drained?.());
     stream.on("trailers", (_fields: unknown, _flags: number, raw: RawFields) => {
       this.#came = raw;
     });
@@ -92,17 +79,9 @@ export class Http2Client extends ClientSide {
     this.stream.end();
   }
 
-  override flush(): void {
-    // What was sent goes before what breaks it off.
-  }
-
   override cut(): void {
     this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     this.leave();
-  }
-
-  override onDrain(drained: (() => void) | undefined): void {
-    this.#drained = drained;
   }
 
   override pauseBody(): void {
@@ -118,8 +97,8 @@ export class Http2Client extends ClientSide {
   }
 
   #pieceCame(piece: Buffer): void {
-    this.#holds(() => {
-      this.#body.piece(piece.length);
+    this.holds(() => {
+      this.body.piece(piece.length);
       this.bodyPiece(piece);
     });
   }
@@ -131,24 +110,12 @@ export class Http2Client extends ClientSide {
     }
     let found: HeaderLines = [];
     const came = this.#came;
-    const isHeld = this.#holds(() => {
+    const isHeld = this.holds(() => {
       // Trailers after a body of a stated length have no place in HTTP/1.1: they may be left out (RFC 9110, 6.5.1).
       const pass = came !== undefined && this.request.framing.kind === "chunked";
       const octets = came === undefined ? undefined : trailerOctets(came);
-      found = this.#body.end(pass ? octets : undefined);
+      found = this.body.end(pass ? octets : undefined);
     });
     if (isHeld && !this.complete) this.bodyEnd(found);
-  }
-
-  #holds(rule: () => void): boolean {
-    if (this.problem !== undefined) return false;
-    try {
-      rule();
-      return true;
-    } catch (error) {
-      if (!(error instanceof MalformedBody)) throw error;
-      this.fail(new SchakelError(error.code, { detail: error.rule }));
-      return false;
-    }
   }
 }

@@ -6,7 +6,7 @@ import { TARGET, TOKEN, VALUE } from "./scan-bytes.js";
 import { MalformedBody } from "./scan-body.js";
 import { MalformedResponse } from "./scan-response.js";
 import { RefusedHead } from "./scan-request.js";
-import { isOf } from "./write-head.js";
+import { checkLine, isOf, linesText } from "./write-head.js";
 
 /** Names and values in turn, as they came or go; one character an octet. */
 export type RawFields = readonly string[];
@@ -88,10 +88,7 @@ const framed = (lines: HeaderLines, ends: boolean): HeaderLines => {
 };
 
 const head = (start: string, lines: HeaderLines): Buffer =>
-  Buffer.from(
-    `${start}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
-    "latin1",
-  );
+  Buffer.from(`${start}\r\n${linesText(lines)}\r\n`, "latin1");
 
 const required = (pseudo: ReadonlyMap<string, string>, name: string): string => {
   const value = pseudo.get(name);
@@ -194,9 +191,7 @@ export const responseOctets = (raw: RawFields, ends: boolean): Buffer => {
  */
 export const trailerOctets = (raw: RawFields): Buffer => {
   try {
-    const { lines } = fieldsIn(raw, NO_PSEUDO);
-    const text = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-    return Buffer.from(text, "latin1");
+    return Buffer.from(linesText(fieldsIn(raw, NO_PSEUDO).lines), "latin1");
   } catch (error) {
     if (!(error instanceof FieldProblem)) throw error;
     throw new MalformedBody(error.message);
@@ -210,12 +205,10 @@ export const trailerOctets = (raw: RawFields): Buffer => {
  */
 export const rawFields = (lines: HeaderLines): string[] => {
   const raw: string[] = [];
-  for (const [name, value] of lines) {
-    if (name === "" || !isOf(TOKEN, name) || !isOf(VALUE, value)) {
-      throw new TypeError("a header line cannot be sent as it is");
-    }
-    const lower = name.toLowerCase();
-    if (!CONNECTION_SPECIFIC.has(lower)) raw.push(lower, value);
+  for (const line of lines) {
+    checkLine(line);
+    const lower = line[0].toLowerCase();
+    if (!CONNECTION_SPECIFIC.has(lower)) raw.push(lower, line[1]);
   }
   return raw;
 };

@@ -8,12 +8,11 @@ import type { RawFields } from "./http2-fields.js";
 import { LinkBody } from "./link-body.js";
 import { headerValues, withoutHeaders, type HeaderLines } from "./message.js";
 import { MalformedBody } from "./scan-body.js";
-import type { Framing, LineLimits } from "./scan-lines.js";
+import type { LineLimits } from "./scan-lines.js";
 import { scanRequestHead } from "./scan-request.js";
-import { MalformedResponse, scanResponseHead } from "./scan-response.js";
+import { bodyOf, MalformedResponse, scanResponseHead } from "./scan-response.js";
 import type { ResponseSink, SentRequest, TargetSide } from "./target-connection.js";
 
-const NO_BODY: Framing = { kind: "none" };
 /** What we have written ourselves has our own lines beyond what a client may send. */
 const OWN_BYTES = 32 * 1024;
 const OWN_LINES = 32;
@@ -119,9 +118,8 @@ export class Http2Target implements TargetSide {
   #begin(raw: RawFields, method: string, ends: boolean): void {
     this.answered = true;
     const response = scanResponseHead(responseOctets(raw, ends), method, this.limits);
-    const { status, framing } = response;
-    this.#chunked = framing.kind === "chunked";
-    this.#body = new LinkBody(method === "HEAD" || status === 304 ? NO_BODY : framing, this.limits);
+    this.#chunked = response.framing.kind === "chunked";
+    this.#body = new LinkBody(bodyOf(response, method), this.limits);
     this.#sink?.begin(response);
   }
 

@@ -1,32 +1,21 @@
 // One request that came over a link, and the response as it is written there.
 import { STATUS_CODES } from "node:http";
-import { SchakelError } from "../core/errors.js";
-import { ClientSide } from "./client-side.js";
 import { responseHead } from "./edited-lines.js";
-import { LinkBody } from "./link-body.js";
+import { FramedClient, isBodiless } from "./framed-client.js";
 import { LINK_CODE } from "./link-codes.js";
 import type { LinkExchange, LinkExchangeOwner } from "./link-exchange.js";
 import type { LinkEnd } from "./link-frames.js";
 import type { HeaderLines, ResponseHead } from "./message.js";
-import { MalformedBody, type BodySink } from "./scan-body.js";
+import type { BodySink } from "./scan-body.js";
 import type { Framing } from "./scan-lines.js";
 import type { RequestLimits, ScannedRequest } from "./scan-request.js";
 import { responseBytes, trailerBytes } from "./write-head.js";
 
-/** Whether an answer has no body, whatever its head says. */
-const isBodiless = (method: string, status: number, framing: Framing): boolean =>
-  method === "HEAD" ||
-  status === 304 ||
-  framing.kind === "none" ||
-  (framing.kind === "length" && framing.bytes === 0);
-
 /** Made by the link's server for each exchange that it accepts. */
-export class LinkClient extends ClientSide implements LinkExchangeOwner {
-  readonly #body: LinkBody;
+export class LinkClient extends FramedClient implements LinkExchangeOwner {
   #begun = false;
   /** The head has said that no body follows. */
   #ended = false;
-  #drained: (() => void) | undefined;
   // What comes is taken when somebody reads it.
   #paused = true;
   #untaken = 0;
@@ -36,8 +25,7 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
     private readonly exchange: LinkExchange,
     limits: RequestLimits,
   ) {
-    super(request, limits.bodyBytesMax);
-    this.#body = new LinkBody(request.framing, limits);
+    super(request, limits);
   }
 
   override get begun(): boolean {
@@ -76,17 +64,9 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
     else this.exchange.end({ trailers: trailerBytes(trailers), hash: undefined }, told);
   }
 
-  override flush(): void {
-    // What was sent goes before what breaks it off.
-  }
-
   override cut(): void {
     this.exchange.reset(LINK_CODE.broken);
     this.leave();
-  }
-
-  override onDrain(drained: (() => void) | undefined): void {
-    this.#drained = drained;
   }
 
   override readBody(reader: BodySink | undefined): void {
@@ -110,18 +90,18 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
   }
 
   dataCame(piece: Buffer): void {
-    if (!this.#holds(() => this.#body.piece(piece.length))) {
+    if (!this.holds(() => this.body.piece(piece.length))) {
       this.exchange.taken(piece.length);
       return;
     }
     this.#untaken += piece.length;
-    if (!this.#holds(() => this.bodyPiece(piece))) this.#paused = false;
+    if (!this.holds(() => this.bodyPiece(piece))) this.#paused = false;
     if (!this.#paused) this.resumeBody();
   }
 
   endCame({ trailers }: LinkEnd): void {
     let found: HeaderLines = [];
-    if (!this.#holds(() => (found = this.#body.end(trailers)))) return;
+    if (!this.holds(() => (found = this.body.end(trailers)))) return;
     if (!this.complete) this.bodyEnd(found);
   }
 
@@ -130,18 +110,6 @@ export class LinkClient extends ClientSide implements LinkExchangeOwner {
   }
 
   writable(): void {
-    this.#drained?.();
-  }
-
-  #holds(rule: () => void): boolean {
-    if (this.problem !== undefined) return false;
-    try {
-      rule();
-      return true;
-    } catch (error) {
-      if (!(error instanceof MalformedBody)) throw error;
-      this.fail(new SchakelError(error.code, { detail: error.rule }));
-      return false;
-    }
+    this.drained?.();
   }
 }

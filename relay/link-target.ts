@@ -8,12 +8,15 @@ import type { LinkExchange, LinkExchangeOwner } from "./link-exchange.js";
 import type { LinkEnd } from "./link-frames.js";
 import type { HeaderLines } from "./message.js";
 import { MalformedBody } from "./scan-body.js";
-import type { Framing, LineLimits } from "./scan-lines.js";
-import { MalformedResponse, scanResponseHead, type ScannedResponse } from "./scan-response.js";
+import type { LineLimits } from "./scan-lines.js";
+import {
+  bodyOf,
+  MalformedResponse,
+  scanResponseHead,
+  type ScannedResponse,
+} from "./scan-response.js";
 import type { ResponseSink, SentRequest, TargetSide } from "./target-connection.js";
 import { trailerBytes } from "./write-head.js";
-
-const NO_BODY: Framing = { kind: "none" };
 
 /** Use once, for one exchange: `send` or `destroy` must be called, since it has a place on the link. */
 export class LinkTarget implements TargetSide, LinkExchangeOwner {
@@ -129,12 +132,10 @@ export class LinkTarget implements TargetSide, LinkExchangeOwner {
   }
 
   #begin(response: ScannedResponse): void {
-    const { status, framing } = response;
-    if (framing.kind === "until-close") {
+    if (response.framing.kind === "until-close") {
       throw new MalformedResponse("an answer on the link does not say how its body is framed");
     }
-    const bodiless = this.#method === "HEAD" || status === 304;
-    this.#body = new LinkBody(bodiless ? NO_BODY : framing, this.limits);
+    this.#body = new LinkBody(bodyOf(response, this.#method), this.limits);
     this.#sink?.begin(response);
   }
 

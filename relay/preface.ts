@@ -1,28 +1,22 @@
 // A connection of a client that speaks HTTP/1.1 or, with prior knowledge, HTTP/2: its first octets show which.
 import type { Duplex } from "node:stream";
+import type { ServedConnection } from "./serve.js";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 const EMPTY = Buffer.alloc(0);
 
-/** What serves the connection once it is known what it speaks. */
-export interface Serving {
-  sweep(now: number): void;
-  drain(): void;
-  destroy(): void;
-}
-
-/** How it is served then. */
+/** How it is served once it is known what it speaks. */
 export interface Choices {
-  readonly http1: () => Serving;
-  readonly http2: () => Serving;
+  readonly http1: () => ServedConnection;
+  readonly http2: () => ServedConnection;
   /** Called when it ended before anything was known. */
   readonly closed: () => void;
 }
 
 /** Owns the socket until it is known what it speaks. */
-export class Undecided<C> {
-  #serving: Serving | undefined;
+export class Undecided<C> implements ServedConnection {
+  #serving: ServedConnection | undefined;
   #came: Buffer = EMPTY;
   #since = performance.now();
 

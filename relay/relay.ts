@@ -7,26 +7,21 @@ import type { RelayLimits } from "./limits.js";
 import { LinkServer } from "./link-server.js";
 import { Pool } from "./pool.js";
 import { Undecided } from "./preface.js";
-import type { Served } from "./serve.js";
+import type { Served, ServedConnection } from "./serve.js";
 
 export { RELAY_LIMITS, type RelayLimits } from "./limits.js";
 
 const SWEEP_MS_MAX = 1_000;
 
-/** A connection of a client, whatever it speaks. */
-interface ServedConnection<C> {
-  readonly context: C;
-  sweep(now: number): void;
-  drain(): void;
-  destroy(): void;
-}
+/** A connection, with what its owner knows of the client. */
+type Owned<C> = ServedConnection & { readonly context: C };
 
 /**
  * Serves the connections it is given. Each exchange goes to the handler; the exchanges of one connection
  * one after the other, those of different connections at once.
  */
 export class Relay<C> {
-  readonly #connections = new Map<Duplex, ServedConnection<C>>();
+  readonly #connections = new Map<Duplex, Owned<C>>();
   readonly #pool: Pool;
   readonly #served: Served<C>;
   readonly #sweeper: NodeJS.Timeout;
@@ -77,10 +72,9 @@ export class Relay<C> {
   acceptEither(socket: Duplex, context: C): void {
     const { limits } = this.#served;
     this.#take(socket, (closed) => {
-      const http1 = (): ServedConnection<C> =>
+      const http1 = (): ServedConnection =>
         new ClientConnection(socket, context, this.#served, closed);
-      const http2 = (): ServedConnection<C> =>
-        new Http2Server(socket, context, this.#served, closed);
+      const http2 = (): ServedConnection => new Http2Server(socket, context, this.#served, closed);
       return new Undecided(socket, context, { http1, http2, closed }, limits);
     });
   }
@@ -113,7 +107,7 @@ export class Relay<C> {
     this.#pool.close();
   }
 
-  #take(socket: Duplex, serve: (closed: () => void) => ServedConnection<C>): void {
+  #take(socket: Duplex, serve: (closed: () => void) => Owned<C>): void {
     if (this.#draining) {
       socket.on("error", () => undefined);
       socket.destroy();

@@ -53,6 +53,10 @@ export class ScannedResponse implements ResponseHead {
   }
 }
 
+/** How the body of a response is delimited: what Content-Length says to HEAD and with 304 is not followed by a body. */
+export const bodyOf = ({ status, framing }: ScannedResponse, method: string): Framing =>
+  method === "HEAD" || status === 304 ? NO_BODY : framing;
+
 /** Where a head ended. */
 export interface FoundResponse {
   readonly head: ScannedResponse;

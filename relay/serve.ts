@@ -13,6 +13,16 @@ export interface Served<C> extends Shared {
   readonly ended: () => void;
 }
 
+/** A connection of a client, whatever it speaks. */
+export interface ServedConnection {
+  /** Looks at the clock. */
+  sweep(now: number): void;
+  /** Ends the connection, after the exchanges that run on it. */
+  drain(): void;
+  /** Ends the connection now, and with it what runs on it. */
+  destroy(): void;
+}
+
 /** A client's side of an exchange, with what the owner of its connection knows of the client. */
 export interface Serving<C> {
   readonly client: ClientSide;

@@ -7,9 +7,9 @@ import { HeadReader } from "./head-reader.js";
 import type { RelayLimits } from "./limits.js";
 import { headerValues, type HeaderLines } from "./message.js";
 import { BodyReader, MalformedBody, type BodySink } from "./scan-body.js";
-import type { Framing } from "./scan-lines.js";
 import { NAME } from "./scan-names.js";
 import {
+  bodyOf,
   MalformedResponse,
   scanResponse,
   type FoundResponse,
@@ -214,7 +214,7 @@ export class TargetConnection implements TargetSide {
       return found.end;
     }
     this.#keep(head);
-    const body = new BodyReader(this.#bodyOf(head), this.limits, this);
+    const body = new BodyReader(bodyOf(head, this.#method), this.limits, this);
     this.#sink?.begin(head);
     if (body.ended) this.bodyEnd([]);
     else this.#body = body;
@@ -223,11 +223,6 @@ export class TargetConnection implements TargetSide {
 
   #readBody(chunk: Buffer, from: number): number {
     return this.#body?.feed(chunk, from) ?? chunk.length;
-  }
-
-  /** What Content-Length says to HEAD and with 304 is not followed by a body. */
-  #bodyOf({ status, framing }: ScannedResponse): Framing {
-    return this.#method === "HEAD" || status === 304 ? { kind: "none" } : framing;
   }
 
   /** A piece of the response's body; for its reader alone. */

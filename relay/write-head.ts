@@ -10,6 +10,13 @@ export const isOf = (bit: number, text: string): boolean => {
   return true;
 };
 
+/** @throws TypeError when a line holds what may not stand there */
+export const checkLine = ([name, value]: HeaderLines[number]): void => {
+  if (name === "" || !isOf(TOKEN, name) || !isOf(VALUE, value)) {
+    throw new TypeError("a header line cannot be sent as it is");
+  }
+};
+
 /**
  * The text of header lines, each with its CRLF.
  *
@@ -17,11 +24,9 @@ export const isOf = (bit: number, text: string): boolean => {
  */
 export const linesText = (lines: HeaderLines): string => {
   let text = "";
-  for (const [name, value] of lines) {
-    if (name === "" || !isOf(TOKEN, name) || !isOf(VALUE, value)) {
-      throw new TypeError("a header line cannot be sent as it is");
-    }
-    text += `${name}: ${value}\r\n`;
+  for (const line of lines) {
+    checkLine(line);
+    text += `${line[0]}: ${line[1]}\r\n`;
   }
   return text;
 };
