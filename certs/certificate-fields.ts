@@ -1,5 +1,6 @@
 // The fields of an X.509 certificate that Node.js does not give, or gives only as joined text.
 import type { KeyObject, X509Certificate } from "node:crypto";
+import { madeOnce } from "../core/made-once.js";
 import { CertificateError } from "./certificate-error.js";
 import {
   childrenOf,
@@ -100,18 +101,14 @@ const read = (der: Uint8Array): CertificateFields => {
   };
 };
 
-const known = new WeakMap<X509Certificate, CertificateFields>();
-
 /**
  * Takes a certificate apart; the result is kept as long as the certificate is.
  *
  * @throws CertificateError when it is not strict DER or has an extension twice
  */
-export const fieldsOf = (certificate: X509Certificate): CertificateFields => {
-  const fields = known.get(certificate) ?? read(certificate.raw);
-  known.set(certificate, fields);
-  return fields;
-};
+export const fieldsOf: (certificate: X509Certificate) => CertificateFields = madeOnce(({ raw }) =>
+  read(raw),
+);
 
 /** A certificate's subject for messages; safe to log whoever wrote it. */
 export const describeSubject = (certificate: X509Certificate): string => {

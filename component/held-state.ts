@@ -2,23 +2,18 @@
 import { isConnection } from "../contracts/grant.js";
 import { grantHash, type GrantHash } from "../contracts/hash.js";
 import type { TokenKeys } from "../contracts/token-check.js";
+import { madeOnce } from "../core/made-once.js";
 import type { PeerId, ServiceName } from "../core/names.js";
 import type { ComponentState, HeldContract, HeldGrant, OfferedService } from "./component-state.js";
 import type { Held } from "./held.js";
 
-const known = new WeakMap<HeldContract, readonly HeldGrant[]>();
-
-const grantsOf = (contract: HeldContract): readonly HeldGrant[] => {
-  const before = known.get(contract);
-  if (before !== undefined) return before;
-  const grants = contract.content.grants.flatMap(({ data }) =>
+const grantsOf = madeOnce((contract: HeldContract): readonly HeldGrant[] =>
+  contract.content.grants.flatMap(({ data }) =>
     isConnection(data)
       ? [Object.freeze({ hash: grantHash(contract.hash, data), grant: data, contract })]
       : [],
-  );
-  known.set(contract, grants);
-  return grants;
-};
+  ),
+);
 
 class State implements ComponentState {
   readonly contracts: Held["contracts"];

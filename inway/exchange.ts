@@ -11,7 +11,7 @@ import { SchakelError } from "../core/errors.js";
 import { HEADER, isRead, mayBeTrailer } from "../core/exchange-headers.js";
 import type { ExchangeMetrics } from "../core/exchange-metrics.js";
 import type { Log } from "../core/log.js";
-import { parseTransactionId, type PeerId, type TransactionId } from "../core/names.js";
+import { parseTransactionId, type TransactionId } from "../core/names.js";
 import {
   ForwardError,
   type Answer,
@@ -21,10 +21,10 @@ import {
 } from "../relay/exchange.js";
 import { headerValues, type HeaderLines, type RequestHead } from "../relay/message.js";
 import { NameChoice } from "../relay/name-choice.js";
-import type { ExchangeEntry, OutcomeEntry, Party } from "../txlog/entry.js";
+import type { EntryDraft, ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
 import { abandoned, answeredWith, farTimeOf, forwarded } from "../txlog/from-exchange.js";
 import { thumbprintOf } from "../txlog/from-certificate.js";
-import { ofGrant } from "../txlog/from-grant.js";
+import { ofGrant, partyOf } from "../txlog/from-grant.js";
 import { personalOf, traceIdOf } from "../txlog/from-headers.js";
 import type { Intent, TransactionLog } from "../txlog/log.js";
 import type { InwayAccess } from "./access.js";
@@ -52,9 +52,6 @@ export interface InwayParts {
   readonly running: () => number;
 }
 
-/** What becomes known of an exchange for its record, one thing after another. */
-type Draft = { -readonly [Key in keyof ExchangeEntry]: ExchangeEntry[Key] };
-
 /** The headers that are looked at; the others are never more than octets. */
 const READ = new NameChoice(isRead);
 
@@ -72,15 +69,12 @@ const transactionIdOf = (headers: HeaderLines): TransactionId | undefined => {
   return values.length === 1 ? parseTransactionId(values[0] ?? "") : undefined;
 };
 
-const party = (peerId: string, delegatorId: PeerId | undefined): Party =>
-  delegatorId === undefined ? { peerId } : { peerId, delegatorId };
-
 /** What a verified token lets the record say, also when the exchange is then refused. */
-const noteToken = (entry: Draft, token: AccessToken): void => {
+const noteToken = (entry: EntryDraft, token: AccessToken): void => {
   entry.service = token.serviceName;
   entry.grantHash = token.grantHash;
-  entry.source = party(entry.source.peerId, token.connectionDelegator);
-  entry.destination = party(entry.destination.peerId, token.serviceDelegator);
+  entry.source = partyOf(entry.source.peerId, token.connectionDelegator);
+  entry.destination = partyOf(entry.destination.peerId, token.serviceDelegator);
 };
 
 /** An exchange that has been recorded and may be forwarded. */
@@ -149,7 +143,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
   }
 
   /** What can be said of a request before anything in it is believed. */
-  #entry(head: Partial<Pick<RequestHead, "method" | "headers">>, caller: PeerIdentity): Draft {
+  #entry(head: Partial<Pick<RequestHead, "method" | "headers">>, caller: PeerIdentity): EntryDraft {
     const headers = head.headers ?? [];
     return {
       direction: "incoming",
@@ -173,7 +167,7 @@ export class InwayExchanges implements ExchangeHandler<PeerIdentity> {
     if (running() > exchangesMax) throw new SchakelError("ERROR_CODE_OVERLOADED");
   }
 
-  #requireTransactionId({ transactionId }: Draft, headers: HeaderLines): TransactionId {
+  #requireTransactionId({ transactionId }: EntryDraft, headers: HeaderLines): TransactionId {
     if (transactionId !== undefined) return transactionId;
     const sent = headerValues(headers, HEADER.transactionId);
     throw new SchakelError(sent.length === 0 ? "MISSING_LOG_RECORD_ID" : "INVALID_LOG_RECORD_ID");

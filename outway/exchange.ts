@@ -22,7 +22,7 @@ import {
 } from "../relay/exchange.js";
 import { headerValues, type HeaderLines, type RequestHead } from "../relay/message.js";
 import { NameChoice } from "../relay/name-choice.js";
-import type { ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
+import type { EntryDraft, ExchangeEntry, OutcomeEntry } from "../txlog/entry.js";
 import { abandoned, answeredWith, farTimeOf, forwarded } from "../txlog/from-exchange.js";
 import { thumbprintOf } from "../txlog/from-certificate.js";
 import { ofGrant } from "../txlog/from-grant.js";
@@ -86,9 +86,6 @@ interface Recorded extends Permitted {
 }
 
 const NOBODY = { peerId: "" };
-
-/** What becomes known of an exchange for its record, one thing after another. */
-type Draft = { -readonly [Key in keyof ExchangeEntry]: ExchangeEntry[Key] };
 
 /** The headers that are looked at; the others are never more than octets. */
 const READ = new NameChoice(isRead);
@@ -158,7 +155,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
     transactionId: TransactionId,
     connected: Connected,
     head: Partial<Pick<RequestHead, "method" | "headers">>,
-  ): Draft {
+  ): EntryDraft {
     const { identity } = this.parts.bundle();
     return {
       direction: "outgoing",
@@ -177,7 +174,7 @@ export class OutwayExchanges implements ExchangeHandler<Connected> {
   }
 
   /** Finds what is asked for and the grant for it, and says for the record what was found so far. */
-  #permit(request: Asking, client: Client, entry: Draft): Permitted {
+  #permit(request: Asking, client: Client, entry: EntryDraft): Permitted {
     const { parts } = this;
     const own = parts.bundle().identity;
     const choosing = headerValues(request.headers, HEADER.grantHash).length > 0;

@@ -7,6 +7,7 @@ import { checkOpenPeer, clientTls } from "../certs/tls.js";
 import { formatAddress, type Address } from "../core/address.js";
 import { dial, type DialPolicy } from "../core/dial.js";
 import type { Log } from "../core/log.js";
+import { madeOnce } from "../core/made-once.js";
 import type { PeerId } from "../core/names.js";
 import type { Target } from "../relay/exchange.js";
 import { LINK_PROTOCOL } from "../relay/link-frames.js";
@@ -103,15 +104,10 @@ const checkLink = (socket: TLSSocket, dialled: Dialled): void => {
   }
 };
 
-const generations = new WeakMap<Group, number>();
-let generationsSoFar = 0;
+let generations = 0;
 
 /** Tells apart what a group was before and after any change, revocation lists among them. */
-const generationOf = (group: Group): number => {
-  const generation = generations.get(group) ?? (generationsSoFar += 1);
-  generations.set(group, generation);
-  return generation;
-};
+const generationOf = madeOnce((_group: Group): number => (generations += 1));
 
 /**
  * The inway at an address as a target. Its connections are shared only among exchanges with the same

@@ -3,6 +3,7 @@
 import type { Catalogue } from "../catalogue/catalogue.js";
 import type { ComponentState } from "../component/component-state.js";
 import { isConnection } from "../contracts/grant.js";
+import { madeOnce } from "../core/made-once.js";
 import type { PeerId, ServiceName } from "../core/names.js";
 
 /** What looking up needs of the catalogue. */
@@ -10,12 +11,8 @@ export type CatalogueLookup = Pick<Catalogue, "peer" | "peers" | "service" | "se
 
 type ByPeer = ReadonlyMap<PeerId, readonly ServiceName[]>;
 
-const made = new WeakMap<ComponentState, ByPeer>();
-
 /** The services that the contracts of a state name; made once for each state. */
-const contracted = (state: ComponentState): ByPeer => {
-  const before = made.get(state);
-  if (before !== undefined) return before;
+const contracted = madeOnce((state: ComponentState): ByPeer => {
   const byPeer = new Map<PeerId, Set<ServiceName>>();
   for (const { content } of state.contracts.values()) {
     for (const { data } of content.grants.filter(({ data }) => isConnection(data))) {
@@ -23,12 +20,8 @@ const contracted = (state: ComponentState): ByPeer => {
       byPeer.set(peerId, (byPeer.get(peerId) ?? new Set()).add(name));
     }
   }
-  const sorted = new Map(
-    [...byPeer].map(([peerId, names]) => [peerId, [...names].sort()] as const),
-  );
-  made.set(state, sorted);
-  return sorted;
-};
+  return new Map([...byPeer].map(([peerId, names]) => [peerId, [...names].sort()] as const));
+});
 
 /** Peers and services at one moment. */
 export class KnownServices {

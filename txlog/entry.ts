@@ -43,6 +43,9 @@ export interface ExchangeEntry {
   readonly personal?: PersonalEntry | undefined;
 }
 
+/** An entry whose fields become known one after another. */
+export type EntryDraft = { -readonly [Key in keyof ExchangeEntry]: ExchangeEntry[Key] };
+
 /** What may name or describe a natural person. It is only ever written encrypted. */
 export interface PersonalEntry {
   /** The raw path. */
@@ -56,6 +59,17 @@ export interface PersonalEntry {
   readonly applicationId?: string;
   readonly subjectIdentifier?: string;
 }
+
+/** The texts of a personal part beside its path, in the order in which they are written. */
+export const PERSONAL_TEXTS = [
+  "processId",
+  "dataElements",
+  "user",
+  "claims",
+  "userId",
+  "applicationId",
+  "subjectIdentifier",
+] as const satisfies readonly (keyof PersonalEntry)[];
 
 /** One person or thing that an exchange is about, such as `bsn` and a number. */
 export interface DataSubject {

@@ -1,4 +1,5 @@
 // What the certificate of an exchange tells the record of it.
+import { madeOnce } from "../core/made-once.js";
 
 /** Whoever shows a certificate. */
 export interface Shown {
@@ -6,13 +7,7 @@ export interface Shown {
   readonly certificateThumbprint: string;
 }
 
-const made = new WeakMap<Shown, Buffer>();
-
 /** The certificate's thumbprint, 32 bytes, which nobody may change. Made once for an identity. */
-export const thumbprintOf = (shown: Shown): Buffer => {
-  const before = made.get(shown);
-  if (before !== undefined) return before;
-  const thumbprint = Buffer.from(shown.certificateThumbprint, "base64url");
-  made.set(shown, thumbprint);
-  return thumbprint;
-};
+export const thumbprintOf: (shown: Shown) => Buffer = madeOnce(({ certificateThumbprint }) =>
+  Buffer.from(certificateThumbprint, "base64url"),
+);

@@ -2,6 +2,7 @@
 // out here since neither room knows the other.
 import { connectionDelegator, serviceDelegator, type ConnectionGrant } from "../contracts/grant.js";
 import type { ContentHash, GrantHash } from "../contracts/hash.js";
+import { madeOnce } from "../core/made-once.js";
 import type { PeerId } from "../core/names.js";
 import type { ExchangeEntry, Party } from "./entry.js";
 
@@ -18,26 +19,18 @@ export type GrantEntry = Pick<ExchangeEntry, "source" | "destination" | "service
   readonly clause: string;
 };
 
-const party = (peerId: PeerId, delegatorId: PeerId | undefined): Party =>
+/** One side of an exchange. */
+export const partyOf = (peerId: string, delegatorId: PeerId | undefined): Party =>
   delegatorId === undefined ? { peerId } : { peerId, delegatorId };
-
-const made = new WeakMap<UsedGrant, GrantEntry>();
 
 /**
  * The grant, its service, both sides with the peers for whom they act, and the contract as the clause that allowed the
  * exchange. Made once for a grant.
  */
-export const ofGrant = (used: UsedGrant): GrantEntry => {
-  const before = made.get(used);
-  if (before !== undefined) return before;
-  const { hash, grant, contract } = used;
-  const entry: GrantEntry = {
-    grantHash: hash,
-    clause: `contract ${contract.hash}`,
-    source: party(grant.outway.peer_id, connectionDelegator(grant)),
-    destination: party(grant.service.peer_id, serviceDelegator(grant)),
-    service: grant.service.name,
-  };
-  made.set(used, entry);
-  return entry;
-};
+export const ofGrant: (used: UsedGrant) => GrantEntry = madeOnce(({ hash, grant, contract }) => ({
+  grantHash: hash,
+  clause: `contract ${contract.hash}`,
+  source: partyOf(grant.outway.peer_id, connectionDelegator(grant)),
+  destination: partyOf(grant.service.peer_id, serviceDelegator(grant)),
+  service: grant.service.name,
+}));

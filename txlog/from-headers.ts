@@ -1,20 +1,12 @@
 // What a record takes from a request's headers.
 import { comparableName, HEADER } from "../core/exchange-headers.js";
 import { parseDataSubjects } from "./data-subjects.js";
-import type { PersonalEntry } from "./entry.js";
+import { PERSONAL_TEXTS, type PersonalEntry } from "./entry.js";
 
 type HeaderLines = readonly (readonly [name: string, value: string])[];
 
 /** The texts of a personal part, with the headers that they come from. */
-const TEXTS = [
-  ["processId", comparableName(HEADER.processId)],
-  ["dataElements", comparableName(HEADER.dataElements)],
-  ["user", comparableName(HEADER.user)],
-  ["claims", comparableName(HEADER.claims)],
-  ["userId", comparableName(HEADER.userId)],
-  ["applicationId", comparableName(HEADER.applicationId)],
-  ["subjectIdentifier", comparableName(HEADER.subjectIdentifier)],
-] as const;
+const TEXTS = PERSONAL_TEXTS.map((field) => [field, comparableName(HEADER[field])] as const);
 
 const DATA_SUBJECT = comparableName(HEADER.dataSubject);
 const TRACEPARENT = comparableName(HEADER.traceparent);

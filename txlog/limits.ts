@@ -1,5 +1,11 @@
 // The limits of the transaction log's writer, and how a record is made to fit them.
-import type { ExchangeEntry, OutcomeEntry, Party, PersonalEntry } from "./entry.js";
+import {
+  PERSONAL_TEXTS,
+  type ExchangeEntry,
+  type OutcomeEntry,
+  type Party,
+  type PersonalEntry,
+} from "./entry.js";
 
 /** What bounds the writer's memory, files and records. Sizes are in bytes. */
 export interface LogLimits {
@@ -79,45 +85,13 @@ const cutTexts = <T extends object>(
   return result;
 };
 
-/** Whether one of several texts is over the limit. */
-const areOver = (bytesMax: number, ...texts: readonly (string | undefined)[]): boolean => {
-  for (const text of texts) if (isOver(text, bytesMax)) return true;
-  return false;
-};
-
 const EXCHANGE_TEXTS = ["method", "pathTemplate", "clause", "client"] as const;
 const EXCHANGE_NAMES = ["service", "grantHash"] as const;
 const PARTY_NAMES = ["peerId", "delegatorId"] as const;
-const PERSONAL_TEXTS = [
-  "processId",
-  "dataElements",
-  "user",
-  "claims",
-  "userId",
-  "applicationId",
-  "subjectIdentifier",
-] as const;
-
 const cutPersonal = (personal: PersonalEntry, limits: LogLimits): PersonalEntry =>
   cutTexts(cutTexts(personal, ["path"], limits.pathBytes), PERSONAL_TEXTS, limits.textBytes);
 
-const isPersonalOver = (personal: PersonalEntry, { pathBytes, textBytes }: LogLimits): boolean => {
-  const { path, processId, dataElements, user, claims } = personal;
-  const { userId, applicationId, subjectIdentifier } = personal;
-  return (
-    isOver(path, pathBytes) ||
-    areOver(textBytes, processId, dataElements, user, claims) ||
-    areOver(textBytes, userId, applicationId, subjectIdentifier)
-  );
-};
-
 const cutExchange = (entry: ExchangeEntry, limits: LogLimits): ExchangeEntry => {
-  const { method, pathTemplate, clause, client } = entry;
-  const isFit =
-    !areOver(limits.textBytes, method, pathTemplate, clause, client) &&
-    (entry.personal === undefined || !isPersonalOver(entry.personal, limits));
-  // As nearly all do.
-  if (isFit) return entry;
   const short = cutTexts(entry, EXCHANGE_TEXTS, limits.textBytes);
   const { personal } = short;
   const shortPersonal = personal === undefined ? undefined : cutPersonal(personal, limits);

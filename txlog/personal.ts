@@ -3,7 +3,7 @@
 // hash stays valid.
 import { createCipheriv, hash, type Cipheriv } from "node:crypto";
 import { ByteReader, ByteWriter, FormatError } from "./bytes.js";
-import type { DataSubject, PersonalEntry } from "./entry.js";
+import { PERSONAL_TEXTS, type DataSubject, type PersonalEntry } from "./entry.js";
 
 const VERSION = 1;
 /** The salt of a commitment, with which a secret begins. */
@@ -15,17 +15,6 @@ const PERSONAL_BYTES_MAX = 65_535;
 
 const COMMITMENT = Buffer.from("schakel/personal/v1\0");
 
-/** The texts behind the data subjects, in the order in which they are written. */
-const TEXTS = [
-  "processId",
-  "dataElements",
-  "user",
-  "claims",
-  "userId",
-  "applicationId",
-  "subjectIdentifier",
-] as const satisfies readonly (keyof PersonalEntry)[];
-
 const put = (to: ByteWriter, entry: PersonalEntry): void => {
   const start = to.length;
   to.u8(VERSION);
@@ -36,13 +25,7 @@ const put = (to: ByteWriter, entry: PersonalEntry): void => {
     to.text(key);
     to.text(value);
   }
-  to.text(entry.processId);
-  to.text(entry.dataElements);
-  to.text(entry.user);
-  to.text(entry.claims);
-  to.text(entry.userId);
-  to.text(entry.applicationId);
-  to.text(entry.subjectIdentifier);
+  for (const name of PERSONAL_TEXTS) to.text(entry[name]);
   if (to.length - start > PERSONAL_BYTES_MAX) {
     throw new RangeError(`the personal part has ${to.length - start} bytes`);
   }
@@ -75,7 +58,7 @@ export const decodePersonal = (bytes: Buffer): PersonalEntry => {
     key: from.text(),
     value: from.text(),
   }));
-  const texts = TEXTS.map((name) => [name, from.text()] as const);
+  const texts = PERSONAL_TEXTS.map((name) => [name, from.text()] as const);
   from.end();
   return {
     ...(path === "" ? {} : { path }),
@@ -89,7 +72,10 @@ export const hasPersonal = (entry: PersonalEntry | undefined): entry is Personal
   if (entry === undefined) return false;
   // As nearly every exchange has one.
   if ((entry.path ?? "") !== "") return true;
-  return (entry.dataSubjects ?? []).length > 0 || TEXTS.some((name) => (entry[name] ?? "") !== "");
+  return (
+    (entry.dataSubjects ?? []).length > 0 ||
+    PERSONAL_TEXTS.some((name) => (entry[name] ?? "") !== "")
+  );
 };
 
 /** So much of a keystream is made at once. */
