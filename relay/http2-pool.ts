@@ -11,7 +11,6 @@ import type { RelayLimits } from "./limits.js";
 type Connect = (target: Target, signal: AbortSignal) => Promise<Duplex>;
 
 interface Kept {
-  readonly key: string;
   readonly session: ClientHttp2Session;
   /** Exchanges that have their place on it now, and that had one. */
   streams: number;
@@ -23,7 +22,8 @@ interface Kept {
 
 /** The connections of one relay. */
 export class Http2Pool {
-  readonly #kept = new Set<Kept>();
+  /** By the target's key; of a target without connections nothing is kept. */
+  readonly #kept = new Map<string, Set<Kept>>();
 
   constructor(
     private readonly limits: RelayLimits,
@@ -32,8 +32,8 @@ export class Http2Pool {
 
   /** A connection to the target with room for an exchange; undefined when there is none. */
   idle(target: Target): Http2Target | undefined {
-    for (const kept of this.#kept) {
-      if (kept.key === target.key && roomOf(kept) > 0) return this.#lease(kept);
+    for (const kept of this.#kept.get(target.key) ?? []) {
+      if (roomOf(kept) > 0) return this.#lease(kept);
     }
     return undefined;
   }
@@ -52,7 +52,7 @@ export class Http2Pool {
 
   /** Looks at the clock: ends connections that have been idle for as long as they are kept. */
   sweep(now: number): void {
-    for (const kept of this.#kept) {
+    for (const kept of this.#all()) {
       if (kept.streams === 0 && now - kept.quietSince > this.limits.pooledIdleMs) {
         kept.session.destroy();
       }
@@ -61,22 +61,30 @@ export class Http2Pool {
 
   /** Lets no more exchanges on the connections to the targets that match; those that run finish. */
   drop(predicate: (key: string) => boolean): void {
-    for (const kept of this.#kept) if (predicate(kept.key)) drain(kept);
+    for (const [key, group] of this.#kept) if (predicate(key)) group.forEach(drain);
   }
 
   /** Ends all connections now. */
   destroy(): void {
-    for (const { session } of this.#kept) session.destroy();
+    for (const { session } of this.#all()) session.destroy();
+  }
+
+  #all(): Kept[] {
+    return [...this.#kept.values()].flatMap((group) => [...group]);
   }
 
   #adopt(key: string, socket: Duplex): Kept {
     const session = http2Over(socket, sessionOptions(this.limits));
     const quietSince = performance.now();
-    const kept: Kept = { key, session, streams: 0, opened: 0, quietSince, draining: false };
-    this.#kept.add(kept);
+    const kept: Kept = { session, streams: 0, opened: 0, quietSince, draining: false };
+    const group = this.#kept.get(key) ?? new Set<Kept>();
+    this.#kept.set(key, group.add(kept));
     session.on("error", () => undefined);
     session.on("goaway", () => drain(kept));
-    session.on("close", () => this.#kept.delete(kept));
+    session.on("close", () => {
+      group.delete(kept);
+      if (group.size === 0 && this.#kept.get(key) === group) this.#kept.delete(key);
+    });
     session.once("connect", () => session.setLocalWindowSize(CONNECTION_WINDOW));
     return kept;
   }
