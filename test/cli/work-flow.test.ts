@@ -203,13 +203,13 @@ describe("the work flow on the command line", function () {
       const early = await cli.run(provider, ...approve, "1s");
       expect([early.code, early.stdout]).to.deep.equal([1, ""]);
       expect(early.stderr).to.match(/error: after 1 s .* still waiting for the signature of 0+1/);
-      const waiting = cli.run(provider, ...approve, "60s");
+      const missing = `waiting for the signature of ${directory.peerId}`;
+      const waiting = await cli.saying(provider, missing, ...approve, "60s");
       const sign = ["contract", "sign", hash, "--accept", "--wait", "--timeout", "60s"];
       const last = await cli.act(directory, ...sign);
       expect([last.changed, last.contract.state]).to.deep.equal([true, "valid"]);
-      const { code, stdout, stderr } = await waiting;
+      const { code, stdout, stderr } = await waiting.ended;
       expect(code, stderr).to.equal(0);
-      expect(stderr).to.contain(`waiting for the signature of ${directory.peerId}`);
       expect(stdout).to.contain("It is in force.");
     });
 

@@ -48,6 +48,19 @@ export class CommandLine {
     return schakel([...args, "--identity", await this.identity(at)]);
   }
 
+  /** Starts a command, and waits until it has said something on standard error. Its end, at the end of the promise, is for the caller to await. */
+  async saying(
+    at: Organisation,
+    text: string,
+    ...args: readonly string[]
+  ): Promise<{ readonly ended: Promise<CommandResult> }> {
+    let said = "";
+    const errorText = (soFar: string): string => (said = soFar);
+    const ended = schakel([...args, "--identity", await this.identity(at)], { errorText });
+    await until(`'${args.join(" ")}' to say ${text}`, () => said.includes(text), WAIT_MS);
+    return { ended };
+  }
+
   /** What a command that succeeds prints. */
   async printed(at: Organisation, ...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(at, ...args);

@@ -11,13 +11,14 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs the command to its end. Of this process's environment, SCHAKEL_* is left out. */
+/** Runs the command to its end, and tells `errorText` what it has written to standard error whenever that grows. Of this process's environment, SCHAKEL_* is left out. */
 export const schakel = (
   args: readonly string[],
   options: {
     readonly env?: Readonly<Record<string, string>>;
     readonly cwd?: string;
     readonly input?: string;
+    readonly errorText?: (soFar: string) => void;
   } = {},
 ): Promise<CommandResult> =>
   new Promise((resolve, reject) => {
@@ -29,7 +30,10 @@ export const schakel = (
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+      options.errorText?.(stderr);
+    });
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, stdout, stderr }));
     child.stdin.end(options.input);
