@@ -1,7 +1,7 @@
 // The personal part of a record: encrypted from the first byte on disk, with a salted commitment in
 // the leaf. Erasing the record's secret (or the segment key it comes from) erases the data, and every
 // hash stays valid.
-import { createCipheriv, hash, type Cipheriv } from "node:crypto";
+import { createCipheriv, hash, type Cipheriv, type KeyObject } from "node:crypto";
 import { ByteReader, ByteWriter, FormatError } from "./bytes.js";
 import { PERSONAL_TEXTS, type DataSubject, type PersonalEntry } from "./entry.js";
 
@@ -84,8 +84,11 @@ const ZEROS = Buffer.alloc(STREAM_BYTES);
 /** What a counter of AES counts. */
 const CIPHER_BLOCK = 16;
 
+/** The key of a segment: its 32 bytes, or, where many secrets are taken from it, an object, with which each costs Node.js a fifth. */
+export type SegmentKey = Buffer | KeyObject;
+
 /** The keystream of AES-256-CTR under a segment's key, from the block with a number on. */
-const keystream = (segmentKey: Buffer, block: number): Cipheriv => {
+const keystream = (segmentKey: SegmentKey, block: number): Cipheriv => {
   const counter = Buffer.alloc(CIPHER_BLOCK);
   counter.writeBigUInt64BE(BigInt(block), CIPHER_BLOCK - 8);
   return createCipheriv("aes-256-ctr", segmentKey, counter);
@@ -128,7 +131,7 @@ export class RecordSecrets {
  * @param sealed the record's sealed part, which says where in the keystream the secret begins
  * @throws FormatError when it is none
  */
-export const recordSecret = (segmentKey: Buffer, sealed: Buffer): Buffer => {
+export const recordSecret = (segmentKey: SegmentKey, sealed: Buffer): Buffer => {
   if (sealed.length < PLACE_BYTES) throw new FormatError("a personal part that is too short");
   const from = Number(sealed.readBigUInt64BE());
   if (!Number.isSafeInteger(from)) throw new FormatError("a secret that begins out of reach");

@@ -1,4 +1,5 @@
 // Records as they arrive from a writer, taken apart and checked before anything is stored.
+import { createSecretKey, type KeyObject } from "node:crypto";
 import { SchakelError } from "../../core/errors.js";
 import { FormatError } from "../bytes.js";
 import { decodeLeaf } from "../decode-leaf.js";
@@ -44,7 +45,7 @@ export interface ArrivedPersonal {
 /** What arriving records are judged by. */
 export interface ArrivalParts {
   readonly groupId: string;
-  readonly searchKey: Buffer;
+  readonly searchKey: KeyObject;
   /** Told of a personal part that does not open: it is stored as it is. */
   readonly unreadable: (sequence: number, reason: string) => void;
 }
@@ -60,7 +61,7 @@ const NO_SECRET = Buffer.alloc(0);
 const personalOf = (
   record: LogRecord,
   sealed: Buffer,
-  segmentKey: Buffer,
+  segmentKey: KeyObject,
   { searchKey, unreadable }: ArrivalParts,
 ): ArrivedPersonal => {
   let secret: Buffer = NO_SECRET;
@@ -94,7 +95,7 @@ export const readArriving = (batch: ArrivingBatch, parts: ArrivalParts): Arrived
   }
   const stored = takeRecords(records, count);
   if (stored === undefined) throw refused(`the batch does not hold ${count} whole records`);
-  const isKeyGone = segmentKey.equals(NO_KEY);
+  const key = segmentKey.equals(NO_KEY) ? undefined : createSecretKey(segmentKey);
   return stored.map(({ leaf, sealed }, place) => {
     const sequence = firstSequence + place;
     const record = decoded(leaf, sequence);
@@ -108,8 +109,8 @@ export const readArriving = (batch: ArrivingBatch, parts: ArrivalParts): Arrived
       );
     }
     const arrived = { record, sequence, leaf, leafHash: leafHash(leaf) };
-    if (sealed === undefined || isKeyGone) return { ...arrived, personal: undefined };
-    return { ...arrived, personal: personalOf(record, sealed, segmentKey, parts) };
+    if (sealed === undefined || key === undefined) return { ...arrived, personal: undefined };
+    return { ...arrived, personal: personalOf(record, sealed, key, parts) };
   });
 };
 

@@ -1,5 +1,6 @@
 // Erasing what is personal. The leaves stay, and with them every hash and proof; what could open a personal part is
 // overwritten where it stands, and the database's side files are emptied.
+import type { KeyObject } from "node:crypto";
 import { scrub } from "../../core/database.js";
 import { SchakelError } from "../../core/errors.js";
 import type { Ingest } from "./ingest.js";
@@ -21,7 +22,7 @@ export interface NumberedRecord {
 /** What erasing stands on. */
 export interface EraseParts {
   readonly tables: Tables;
-  readonly searchKey: Buffer;
+  readonly searchKey: KeyObject;
   readonly ingest: Pick<Ingest, "askNewSegments">;
 }
 

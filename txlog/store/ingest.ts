@@ -1,4 +1,5 @@
 // Takes records into the store: each batch whole, in one transaction, once.
+import type { KeyObject } from "node:crypto";
 import { SchakelError } from "../../core/errors.js";
 import type { Log } from "../../core/log.js";
 import { KINDS } from "../leaf.js";
@@ -71,10 +72,10 @@ const stored = async <T>(work: () => Promise<T>): Promise<T> => {
 export class Ingest {
   readonly #parts: IngestParts;
   readonly #index: IndexExchanges;
-  readonly #searchKey: Buffer;
+  readonly #searchKey: KeyObject;
   readonly #newSegment = new Set<(writerId: string) => void>();
 
-  constructor(parts: IngestParts, searchKey: Buffer) {
+  constructor(parts: IngestParts, searchKey: KeyObject) {
     this.#parts = parts;
     this.#searchKey = searchKey;
     this.#index = new IndexExchanges(parts.groupId, parts.peerId);

@@ -1,5 +1,5 @@
 // The store of an organisation's transaction log, which its manager alone opens.
-import { randomBytes, randomUUID } from "node:crypto";
+import { createSecretKey, randomBytes, randomUUID, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import type { Lifecycle } from "../../core/lifecycle.js";
@@ -49,7 +49,7 @@ export interface LogStoreOptions {
 }
 
 /** Makes the row of the log when there is none. Gives the key under which data subjects are found. */
-const openRow = async (db: LogDatabase, groupId: string): Promise<Buffer> => {
+const openRow = async (db: LogDatabase, groupId: string): Promise<KeyObject> => {
   await db
     .insertInto("txlog_log")
     .values({
@@ -63,7 +63,7 @@ const openRow = async (db: LogDatabase, groupId: string): Promise<Buffer> => {
     .select("search_key")
     .where("group_id", "=", groupId)
     .executeTakeFirstOrThrow();
-  return toBuffer(row.search_key) ?? Buffer.alloc(0);
+  return createSecretKey(toBuffer(row.search_key) ?? Buffer.alloc(0));
 };
 
 /** The store. */
@@ -86,7 +86,7 @@ export class LogStore {
     private readonly options: LogStoreOptions,
     /** Our keys: `signer` for our checkpoints, `witness` for others'. */
     readonly keys: LogKeys,
-    searchKey: Buffer,
+    searchKey: KeyObject,
   ) {
     const { db, groupId, peerId, clock, log, folder } = options;
     this.#tables = { db, groupId, writers: new WriterNames(db, groupId) };

@@ -1,4 +1,5 @@
 // Searching the index of exchanges: one page at a time, each along an index.
+import type { KeyObject } from "node:crypto";
 import type { SelectQueryBuilder } from "kysely";
 import { SchakelError } from "../../core/errors.js";
 import { hasPeer, isBehind, isOfAny, type ExchangePlace } from "./exchange-conditions.js";
@@ -115,7 +116,7 @@ const compare = (a: ExchangeRow, b: ExchangeRow): number =>
 
 /** What a search needs to know of the log beside its tables. */
 export interface SearchKnowledge {
-  readonly searchKey: Buffer;
+  readonly searchKey: KeyObject;
   readonly ownPeer: string;
 }
 

@@ -1,4 +1,5 @@
 // The two interfaces of the store, put together from its parts.
+import type { KeyObject } from "node:crypto";
 import { erase } from "./erase.js";
 import type { Clock } from "../../core/clock.js";
 import { counts } from "./counts.js";
@@ -21,7 +22,7 @@ import { sealedSize, tileReader } from "./tree-rows.js";
 
 /** What the read side stands on beside the tables. */
 export interface ReaderParts {
-  readonly searchKey: Buffer;
+  readonly searchKey: KeyObject;
   readonly ownPeer: string;
   readonly sealer: Sealer;
 }
@@ -85,7 +86,7 @@ export const readerOf = (tables: Tables, parts: ReaderParts): LogReader => ({
 
 /** What the keeping side stands on beside the tables. */
 export interface KeeperParts {
-  readonly searchKey: Buffer;
+  readonly searchKey: KeyObject;
   readonly sealer: Sealer;
   readonly ingest: Ingest;
   readonly clock: Clock;
