@@ -32,9 +32,6 @@ class Running implements RunningGrant {
 
   end(): void {
     this.exchanges -= 1;
-    // What was cut has made room for others in the same place.
-    const key = keyOf(this.user);
-    if (this.exchanges === 0 && this.of.get(key) === this) this.of.delete(key);
   }
 
   cut(refusal: Error): void {
@@ -47,7 +44,7 @@ const keyOf = (user: GrantUser | undefined): string => user?.key ?? "";
 
 /** The grants under which exchanges run now. */
 export class RunningGrants {
-  /** By grant, and then by user. */
+  /** By grant, and then by user; those without an exchange until the next check. */
   readonly #running = new Map<GrantHash, Map<string, Running>>();
   readonly #unsubscribe: () => void;
 
@@ -81,7 +78,12 @@ export class RunningGrants {
   #check(): void {
     for (const [hash, users] of [...this.#running]) {
       if (users.size === 0) this.#running.delete(hash);
-      for (const running of [...users.values()]) {
+      for (const [key, running] of [...users]) {
+        // Until now it was kept for the next exchange, which then needs no signal of its own.
+        if (running.exchanges === 0) {
+          users.delete(key);
+          continue;
+        }
         const refusal = this.refusalOf(hash) ?? running.user?.refusal(hash);
         if (refusal !== undefined) running.cut(refusal);
       }

@@ -2,7 +2,7 @@
 // there and the response on its way back, each at the pace of the slower side.
 import { SchakelError } from "../core/errors.js";
 import type { ClientSide } from "./client-side.js";
-import { follow, unfollow } from "./cut-off.js";
+import { Following, type Cuttable } from "./cut-off.js";
 import { Deadline, type Watched } from "./deadline.js";
 import { EditedLines, EndToEndResponse } from "./edited-lines.js";
 import { ForwardError, type ForwardFailure, type ForwardOrder, type Outcome } from "./exchange.js";
@@ -25,7 +25,7 @@ const linesOf = (headers: HeaderLines | EditedLines): HeaderLines =>
   headers instanceof EditedLines ? headers.pairs : headers;
 
 /** Use once: `run`. */
-export class Attempt implements ResponseSink, Watched {
+export class Attempt implements ResponseSink, Watched, Cuttable {
   readonly #parts: AttemptParts;
   readonly #startedAt = performance.now();
   /** When the last byte of the response had come. */
@@ -44,7 +44,7 @@ export class Attempt implements ResponseSink, Watched {
   #released = false;
   #status = 0;
   #deadline: Deadline | undefined;
-  readonly #cutOff = (): void => this.#cut();
+  #following: Following | undefined;
 
   constructor(parts: AttemptParts) {
     this.#parts = parts;
@@ -72,9 +72,9 @@ export class Attempt implements ResponseSink, Watched {
       if (client.broken) {
         this.#failClient();
       } else if (order.signal?.aborted === true) {
-        this.#cut();
+        this.cutOff();
       } else {
-        if (order.signal !== undefined) follow(order.signal, this.#cutOff);
+        if (order.signal !== undefined) this.#following = new Following(order.signal, this);
         this.#start();
       }
     });
@@ -247,7 +247,7 @@ export class Attempt implements ResponseSink, Watched {
   }
 
   /** The order's signal has aborted. */
-  #cut(): void {
+  cutOff(): void {
     const { client, order } = this.#parts;
     if (client.begun) this.#fail("broken", undefined, "target-aborted");
     else this.#settle(() => this.#reject(order.signal?.reason));
@@ -275,11 +275,11 @@ export class Attempt implements ResponseSink, Watched {
   #settle(how: () => void): void {
     if (this.#settled) return;
     this.#settled = true;
-    const { client, connection, order } = this.#parts;
+    const { client, connection } = this.#parts;
     this.#deadline?.stop();
     client.onDrain(undefined);
     client.onFailure(undefined);
-    if (order.signal !== undefined) unfollow(order.signal, this.#cutOff);
+    this.#following?.end();
     how();
     // Whatever is not finished over this connection never will be.
     if (!this.#released) connection.destroy();

@@ -1,25 +1,54 @@
 // Signals that outlive any number of exchanges: one listener for all who follow a signal at a time, and none
 // when nobody does.
 
-const followed = new WeakMap<AbortSignal, Set<() => void>>();
-const listeners = new WeakMap<AbortSignal, () => void>();
+/** Whoever is to be told when a signal aborts. */
+export interface Cuttable {
+  cutOff(): void;
+}
 
-/** Calls `cut` when the signal aborts, until `unfollow`. The signal must not have aborted yet. */
-export const follow = (signal: AbortSignal, cut: () => void): void => {
-  const known = followed.get(signal) ?? new Set();
-  if (known.size === 0) {
-    const listener = listeners.get(signal) ?? (() => [...known].forEach((one) => one()));
-    followed.set(signal, known);
-    listeners.set(signal, listener);
-    signal.addEventListener("abort", listener);
+/** All who follow one signal. */
+class Followers {
+  readonly #all = new Set<Following>();
+  readonly #listener = (): void => {
+    for (const one of [...this.#all]) one.cut();
+  };
+
+  constructor(private readonly signal: AbortSignal) {}
+
+  add(one: Following): void {
+    if (this.#all.size === 0) this.signal.addEventListener("abort", this.#listener);
+    this.#all.add(one);
   }
-  known.add(cut);
-};
 
-/** Undoes `follow`; nothing when it was not called. */
-export const unfollow = (signal: AbortSignal, cut: () => void): void => {
-  const known = followed.get(signal);
-  const listener = listeners.get(signal);
-  if (known === undefined || listener === undefined || !known.delete(cut)) return;
-  if (known.size === 0) signal.removeEventListener("abort", listener);
-};
+  remove(one: Following): void {
+    if (!this.#all.delete(one) || this.#all.size > 0) return;
+    this.signal.removeEventListener("abort", this.#listener);
+  }
+}
+
+const followers = new WeakMap<AbortSignal, Followers>();
+
+/** Has somebody cut off when a signal aborts, which it must not have done yet, until `end`. */
+export class Following {
+  // Let go of at the end: what a Set has outgrown lives on with all that it held, and so would the exchange.
+  #who: Cuttable | undefined;
+  readonly #among: Followers;
+
+  constructor(signal: AbortSignal, who: Cuttable) {
+    this.#who = who;
+    this.#among = followers.get(signal) ?? new Followers(signal);
+    followers.set(signal, this.#among);
+    this.#among.add(this);
+  }
+
+  /** The signal has aborted. */
+  cut(): void {
+    this.#who?.cutOff();
+  }
+
+  /** May be called more than once. */
+  end(): void {
+    this.#who = undefined;
+    this.#among.remove(this);
+  }
+}

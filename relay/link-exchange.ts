@@ -245,7 +245,7 @@ export class LinkExchange implements TakesTurns {
     this.#waiting = [];
     this.#endWaits = undefined;
     if (this.#sent !== "reset") this.owner.resetCame(code, untouched);
-    if (this.isOver) this.line.over(this);
+    if (this.isOver) this.#over();
   }
 
   /** Takes WINDOW. @throws LinkError window */
@@ -263,7 +263,9 @@ export class LinkExchange implements TakesTurns {
     this.#letGo();
     this.#sent = "reset";
     this.#got = "reset";
-    if (told) this.owner.resetCame(code, untouched);
+    const { owner } = this;
+    this.owner = NOBODY;
+    if (told) owner.resetCame(code, untouched);
   }
 
   #requireOpen(type: string): void {
@@ -273,7 +275,7 @@ export class LinkExchange implements TakesTurns {
   #cameLast(end: LinkEnd): void {
     this.#got = "ended";
     if (this.#sent !== "reset") this.owner.endCame(end);
-    if (this.isOver) this.line.over(this);
+    if (this.isOver) this.#over();
   }
 
   /** Sends from the beginning of a piece as far as the windows let it; gives how far. */
@@ -315,7 +317,14 @@ export class LinkExchange implements TakesTurns {
 
   #endSending(how: Half): void {
     this.#sent = how;
-    if (this.#got !== "open") this.line.over(this);
+    if (this.#got !== "open") this.#over();
+  }
+
+  /** Lets go of its owner too: the table of exchanges may live on, outgrown, with all that it held. */
+  #over(): void {
+    this.owner = NOBODY;
+    this.#endTold = undefined;
+    this.line.over(this);
   }
 
   #letGo(): void {

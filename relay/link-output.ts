@@ -174,6 +174,7 @@ export class LinkOutput {
     this.#unwritten -= bytes;
     this.writes += 1;
     const failed = error !== null && error !== undefined;
+    if (this.#tellingWritten === telling) this.#tellingWritten = [];
     for (const told of telling) told(!failed);
     if (failed) return;
     if (batch !== undefined) giveBack(batch);

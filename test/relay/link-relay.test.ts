@@ -199,6 +199,11 @@ const run = async (between: Between, { requests, answers, cut, options }: Case):
       () => chain.near.relay.exchanges + chain.far.relay.exchanges === 0,
       WAIT_MS,
     );
+    const hasEnded = (): boolean => client.ended || client.closed;
+    // The end that an answer speaks of comes a moment after the answer.
+    if (/\r\nconnection: close\r\n/i.test(client.received)) {
+      await until("the end that was told", hasEnded, WAIT_MS);
+    }
     const outcomes = ({
       outcomes: all,
     }: {
@@ -223,7 +228,7 @@ const run = async (between: Between, { requests, answers, cut, options }: Case):
     return {
       client: joined(client.received),
       target: joined(target.received),
-      closed: client.ended || client.closed,
+      closed: hasEnded(),
       near: outcomes(chain.near),
       far: outcomes(chain.far),
     };
