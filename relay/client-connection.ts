@@ -4,6 +4,7 @@ import { STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { SchakelError } from "../core/errors.js";
+import { octetsCame } from "../core/young-octets.js";
 import { ClientMessage, type ClientWire } from "./client-message.js";
 import type { Answer } from "./exchange.js";
 import { HeadReader } from "./head-reader.js";
@@ -117,6 +118,7 @@ export class ClientConnection<C> {
   }
 
   #arrived(chunk: Buffer): void {
+    octetsCame(chunk.length);
     if (this.#lingering || this.#gone) return;
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#read();

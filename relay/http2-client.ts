@@ -1,5 +1,6 @@
 // One request that came over HTTP/2, and the response as it is written there.
 import { constants, type ServerHttp2Stream } from "node:http2";
+import { octetsCame } from "../core/young-octets.js";
 import { FramedClient, isBodiless } from "./framed-client.js";
 import { endedWell } from "./http2-endings.js";
 import { rawFields, trailerObject, trailerOctets, type RawFields } from "./http2-fields.js";
@@ -97,6 +98,7 @@ export class Http2Client extends FramedClient {
   }
 
   #pieceCame(piece: Buffer): void {
+    octetsCame(piece.length);
     this.holds(() => {
       this.body.piece(piece.length);
       this.bodyPiece(piece);

@@ -1,6 +1,7 @@
 // One exchange that goes out over HTTP/2: sends the request as it is told to, and reads the response with the
 // scanner that reads those of HTTP/1.1.
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import { octetsCame } from "../core/young-octets.js";
 import type { ForwardFailure } from "./exchange.js";
 import { endedWell, watchEnding } from "./http2-endings.js";
 import { rawFields, responseOctets, trailerObject, trailerOctets } from "./http2-fields.js";
@@ -124,6 +125,7 @@ export class Http2Target implements TargetSide {
   }
 
   #piece(piece: Buffer): void {
+    octetsCame(piece.length);
     this.#read(() => {
       this.#body?.piece(piece.length);
       this.#sink?.bodyPiece(piece);

@@ -1,6 +1,7 @@
 // One connection of the link (docs/link.md): many exchanges over one stream. The side that made the connection
 // opens exchanges, the other answers them. No promise, no timer and no object is made for a frame.
 import type { Duplex } from "node:stream";
+import { octetsCame } from "../core/young-octets.js";
 import { LINK_CODE, LinkError, type LinkCode } from "./link-codes.js";
 import { LinkDecoder, type FrameSink } from "./link-decoder.js";
 import type { LinkExchange, LinkExchangeOwner, LinkLine } from "./link-exchange.js";
@@ -236,6 +237,7 @@ export class LinkConnection implements FrameSink, LinkLine {
   }
 
   #read(chunk: Buffer): void {
+    octetsCame(chunk.length);
     if (this.#ended) return;
     this.#pulse.heard();
     try {

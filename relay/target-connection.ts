@@ -2,6 +2,7 @@
 // reads the response strictly.
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { octetsCame } from "../core/young-octets.js";
 import type { ForwardFailure } from "./exchange.js";
 import { HeadReader } from "./head-reader.js";
 import type { RelayLimits } from "./limits.js";
@@ -186,6 +187,7 @@ export class TargetConnection implements TargetSide {
   }
 
   #arrived(chunk: Buffer): void {
+    octetsCame(chunk.length);
     this.#answered = true;
     let at = 0;
     try {
