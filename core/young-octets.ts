@@ -11,24 +11,23 @@ type Collect = (options: { readonly type: "minor" }) => void;
 
 // V8 gives the function to contexts that are made after it was told to. Where it is not the one that was measured, it
 // might collect everything: then all stays as V8 has it.
-const found = (): Collect | undefined => {
-  if (!process.versions.node.startsWith("24.")) return undefined;
+const found = (): Collect => {
+  const nothing = (): void => undefined;
+  if (!process.versions.node.startsWith("24.")) return nothing;
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
   setFlagsFromString("--no-expose-gc");
-  return typeof collect === "function" ? (collect as Collect) : undefined;
+  return typeof collect === "function" ? (collect as Collect) : nothing;
 };
 
 let octets = 0;
 let collect: Collect | undefined;
-let isFound = false;
 
 /** Notes that so much has been read. */
 export const octetsCame = (more: number): void => {
   octets += more;
   if (octets < OCTETS_MAX) return;
   octets = 0;
-  if (!isFound) collect = found();
-  isFound = true;
-  collect?.({ type: "minor" });
+  collect ??= found();
+  collect({ type: "minor" });
 };
